@@ -1,0 +1,325 @@
+"""Train the point judge on two CPU cores: `python -m eval.judge_train --out FOLDER` (see --help).
+
+Only low-rank products in the upper layers, the roles and the head are trained. The lower layers are frozen and read
+each text alone, so their states are computed once and kept in `--cache` for every epoch and seed. A run may be cut into
+pieces: with `--minutes` it stops in time and goes on from its checkpoint when started again with the same arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from eval.judge_cache import StateCache
+from eval.judge_data import Example
+from eval.judge_mix import mixture, validation
+from tutor import settings
+from tutor.judge.adapter import AdapterConfig, fingerprint, projections, save
+from tutor.judge.body import BodyConfig
+from tutor.judge.network import Reader, Tokens, Upper
+from tutor.judge.packing import POINT, QUESTION, REPLY, Row, stack
+
+LETTERS = "cpmx"
+ROW = 256
+ROWS = 4
+
+
+class LowRank(nn.Module):
+    """A frozen projection plus a trained low-rank product."""
+
+    def __init__(self, base: nn.Linear, rank: int, scale: float) -> None:
+        """Start as the base alone."""
+        super().__init__()
+        self.base, self.scale = base, scale
+        self.a = nn.Parameter(torch.randn(rank, base.in_features) / base.in_features**0.5)
+        self.b = nn.Parameter(torch.zeros(base.out_features, rank))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Base and product."""
+        product: Tensor = self.base(x) + functional.linear(functional.linear(x, self.a), self.b * self.scale)
+        return product
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Rows with, for each of their points in order, the number of its example; and the examples."""
+
+    rows: tuple[Row, ...]
+    owners: tuple[int, ...]
+    examples: tuple[Example, ...]
+
+
+def texts_of(examples: Sequence[Example], config: AdapterConfig) -> Iterator[tuple[str, int]]:
+    """Every text with the limit of its role."""
+    for example in examples:
+        yield example.reply, config.reply_tokens
+        if example.question:
+            yield example.question, config.question_tokens
+        yield from ((point, config.point_tokens) for point in example.points)
+
+
+def cost(example: Example, cache: StateCache, config: AdapterConfig) -> int:
+    """Tokens of reply and points."""
+    return cache.length(example.reply, config.reply_tokens) + sum(
+        cache.length(p, config.point_tokens) for p in example.points
+    )
+
+
+def pack(examples: Sequence[Example], cache: StateCache, config: AdapterConfig, rows: int = ROWS) -> Iterator[Packed]:
+    """Put the examples into batches in their order; neighbours on the same question share its segment."""
+    done: list[Row] = []
+    owners: list[int] = []
+    kept: list[Example] = []
+    row, asked = Row(), dict[str, int]()
+    for example in examples:
+        size = cost(example, cache, config)
+        if example.question and example.question not in asked:
+            size += cache.length(example.question, config.question_tokens)
+        if row.states and row.tokens + size > ROW:
+            done.append(row)
+            row, asked = Row(), {}
+            if len(done) >= rows or sum(r.tokens for r in done) >= rows * ROW:
+                yield Packed(tuple(done), tuple(owners), tuple(kept))
+                done, owners, kept = [], [], []
+        context: tuple[int, ...] = ()
+        if example.question:
+            if example.question not in asked:
+                asked[example.question] = row.add(cache.get(example.question, config.question_tokens), QUESTION)
+            context = (asked[example.question],)
+        context += (row.add(cache.get(example.reply, config.reply_tokens), REPLY, context),)
+        for point in example.points:
+            row.add(cache.get(point, config.point_tokens), POINT, context)
+        owners += [len(kept)] * len(example.points)
+        kept.append(example)
+    if row.states:
+        done.append(row)
+    if done:
+        yield Packed(tuple(done), tuple(owners), tuple(kept))
+
+
+def loss_of(logits: Tensor, packed: Packed) -> Tensor:
+    """Mean over the examples: log-loss of the allowed verdicts, or of the mean coverage against the human score."""
+    logs = torch.log_softmax(logits, dim=-1)
+    coverage = logs[:, 0].exp() + 0.5 * logs[:, 1].exp()
+    losses, weights = [], []
+    begin = 0
+    for example in packed.examples:
+        n = len(example.points)
+        if example.score is not None:
+            mean = coverage[begin : begin + n].mean().clamp(1e-4, 1 - 1e-4)
+            losses.append(-(example.score * mean.log() + (1 - example.score) * (1 - mean).log()))
+            weights.append(1.5)
+        else:
+            for i, label in enumerate(example.labels):
+                allowed = [LETTERS.index(letter) for letter in label]
+                losses.append(-logs[begin + i, allowed].logsumexp(0))
+                weights.append((1.0 if n == 1 else 0.7) * (1.0 if len(label) == 1 else 0.5))
+        begin += n
+    weight = torch.tensor(weights)
+    return (torch.stack(losses) * weight).sum() / weight.sum()
+
+
+def judge_all(upper: Upper, examples: Sequence[Example], cache: StateCache, config: AdapterConfig) -> list[Tensor]:
+    """Logits (points, classes) of every example, in their order."""
+    upper.eval()
+    found: list[Tensor] = []
+    order = sorted(range(len(examples)), key=lambda i: (examples[i].group, cost(examples[i], cache, config)))
+    with torch.no_grad():
+        for packed in pack([examples[i] for i in order], cache, config):
+            logits = upper(stack(packed.rows))
+            found += list(logits.split([len(example.points) for example in packed.examples]))
+    upper.train()
+    placed: list[Tensor] = [torch.empty(0)] * len(examples)
+    for i, logits in zip(order, found, strict=True):
+        placed[i] = logits
+    return placed
+
+
+def calibrate(logits: Sequence[Tensor], examples: Sequence[Example]) -> tuple[float, tuple[float, ...]]:
+    """Temperature and class biases that make the labelled examples most likely; the biases are held near zero."""
+    pairs = [
+        (z[i], label) for z, example in zip(logits, examples, strict=True) for i, label in enumerate(example.labels)
+    ]
+    stacked = torch.stack([z for z, _ in pairs])
+    allowed = torch.tensor([[letter in label for letter in LETTERS] for _, label in pairs])
+    parameters = torch.zeros(5, requires_grad=True)
+    optimizer = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        logs = torch.log_softmax(stacked * parameters[0].exp() + parameters[1:], dim=-1)
+        loss = -logs.masked_fill(~allowed, -1e9).logsumexp(-1).mean() + 0.01 * parameters[1:].square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    values = parameters.detach().tolist()
+    mean = sum(values[1:]) / 4
+    return float(torch.tensor(-values[0]).exp()), tuple(round(value - mean, 4) for value in values[1:])
+
+
+def report(logits: Sequence[Tensor], examples: Sequence[Example]) -> Iterator[str]:
+    """Lines of a table: accuracy of labelled points by source and way, correlation of scores by set."""
+    right: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    scores: dict[str, list[tuple[float, float]]] = {}
+    for z, example in zip(logits, examples, strict=True):
+        p = torch.softmax(z, dim=-1)
+        if example.score is not None:
+            scores.setdefault(example.source, []).append((float((p[:, 0] + 0.5 * p[:, 1]).mean()), example.score))
+        for i, label in enumerate(example.labels):
+            name = f"{example.source} {example.how} {label}"
+            total[name] += 1
+            right[name] += LETTERS[int(p[i].argmax())] in label
+    for name in sorted(total):
+        yield f"  {name:40s} {right[name] / total[name]:.3f} of {total[name]}"
+    for name, pairs in sorted(scores.items()):
+        yield f"  {name:40s} r {torch.corrcoef(torch.tensor(pairs).T)[0, 1]:.3f} of {len(pairs)}"
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train, or go on training; write the adapter when the schedule is through."""
+    torch.manual_seed(arguments.seed)
+    torch.set_num_threads(arguments.threads)
+    torch.set_flush_denormal(True)
+    base = arguments.models / "embeddinggemma-300m"
+    weights, body = base / "model.safetensors", BodyConfig.read(base)
+    config = AdapterConfig(fingerprint(weights), arguments.first, arguments.last, 2.0, 40, 224, 128)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    examples = settled(arguments.out / "examples.jsonl", arguments)
+    held_out = validation()
+    cache = StateCache(arguments.cache, f"{config.base[:12]}-{config.first}", body.hidden)
+    tokens = Tokens(base)
+    started = time.monotonic()
+    reader = Reader(weights, body, config.first)
+    if not cache.fill(texts_of([*examples, *held_out], config), tokens, reader, arguments.minutes):
+        print("stopped while the lower layers were reading; start again to go on")
+        return 3
+    upper = Upper(body, weights, config.first, config.last)
+    low_rank: dict[str, LowRank] = {}
+    for name, linear in list(projections(upper)):
+        number, projection = name.split(".")[1:]
+        low_rank[name] = LowRank(linear, arguments.rank, config.scale)
+        setattr(upper.body.layers[int(number) - config.first], projection, low_rank[name])
+    trained = {name: p for name, p in upper.named_parameters() if p.requires_grad}
+    inner = [p for name, p in trained.items() if name.startswith("body.")]
+    outer = [p for name, p in trained.items() if not name.startswith("body.")]
+    optimizer = torch.optim.AdamW([{"params": inner}, {"params": outer}], weight_decay=0.01, betas=(0.9, 0.98))
+    if arguments.start:
+        upper.load_state_dict(torch.load(arguments.start, weights_only=True)["model"], strict=False)
+    batches = list(pack_lazily(examples, cache, config))
+    step, checkpoint = 0, arguments.out / "checkpoint.pt"
+    if checkpoint.is_file():
+        saved = torch.load(checkpoint, weights_only=True)
+        upper.load_state_dict(saved["model"], strict=False)
+        optimizer.load_state_dict(saved["optimizer"])
+        step = saved["step"]
+    print(
+        f"{len(examples)} examples, {len(batches)} steps, from {step}; {sum(p.numel() for p in trained.values())} weights"
+    )
+
+    def keep() -> None:
+        torch.save(
+            {
+                "model": {name: p.detach() for name, p in trained.items()},
+                "optimizer": optimizer.state_dict(),
+                "step": step,
+            },
+            checkpoint,
+        )
+
+    running, seen, began = 0.0, 0, time.monotonic()
+    upper.train()
+    while step < len(batches):
+        packed = next(pack(batches[step], cache, config, rows=10_000))
+        progress = step / len(batches)
+        factor = min(1.0, (step + 1) / 40) * (1 - progress * (1 - arguments.floor))
+        for group, rate in zip(optimizer.param_groups, (arguments.rate, 3 * arguments.rate), strict=True):
+            group["lr"] = rate * factor
+        loss = loss_of(upper(stack(packed.rows)), packed)
+        loss.backward()
+        nn.utils.clip_grad_norm_(inner, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        step += 1
+        seen += sum(row.tokens for row in packed.rows)
+        running = loss.item() if not running else 0.97 * running + 0.03 * loss.item()
+        if step % 25 == 0:
+            spent = time.monotonic() - began
+            print(f"step {step}/{len(batches)} loss {running:.3f} {spent:.0f}s {seen / spent:.0f} tokens/s", flush=True)
+        if arguments.minutes and time.monotonic() - started > 60 * arguments.minutes:
+            keep()
+            print(f"stopped at step {step}; start again to go on")
+            return 3
+    keep()
+    logits = judge_all(upper, held_out, cache, config)
+    temperature, bias = calibrate(
+        [z for z, e in zip(logits, held_out, strict=True) if e.labels], [e for e in held_out if e.labels]
+    )
+    print("\n".join(report(logits, held_out)), f"\n  temperature {temperature:.3f} bias {bias}")
+    remarks = {"seed": arguments.seed, "examples": len(examples), "steps": len(batches), "rank": arguments.rank}
+    save(
+        upper,
+        {name: (layer.a, layer.b) for name, layer in low_rank.items()},
+        replace(config, temperature=round(temperature, 4), bias=bias, trained=remarks),
+        arguments.out,
+    )
+    return 0
+
+
+def pack_lazily(examples: Sequence[Example], cache: StateCache, config: AdapterConfig) -> Iterator[list[Example]]:
+    """The examples of each batch, without their states: what `pack` would put into four rows."""
+    part: list[Example] = []
+    size = 0
+    for example in examples:
+        n = cost(example, cache, config)
+        if part and size + n > ROW * ROWS * 0.9:
+            yield part
+            part, size = [], 0
+        part.append(example)
+        size += n
+    if part:
+        yield part
+
+
+def settled(path: Path, arguments: argparse.Namespace) -> list[Example]:
+    """The training examples; written down at the first start, so that a run that is cut goes on with the same ones."""
+    if not path.is_file():
+        examples = mixture(random.Random(arguments.seed), arguments.stage)
+        path.write_text("".join(json.dumps(asdict(e), ensure_ascii=False) + "\n" for e in examples), "utf-8")
+    records = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+    return [Example(**{**r, "points": tuple(r["points"]), "labels": tuple(r["labels"])}) for r in records]
+
+
+def main() -> int:
+    """Parse the arguments and train."""
+    parser = argparse.ArgumentParser(description="Train the point judge.")
+    parser.add_argument("--out", type=Path, required=True, help="where the adapter and the checkpoint go")
+    parser.add_argument("--cache", type=Path, required=True, help="folder of the states of the lower layers (1-3 GB)")
+    parser.add_argument("--models", type=Path, default=settings.load().models)
+    parser.add_argument("--stage", choices=("public", "domain", "all"), default="all")
+    parser.add_argument("--start", type=Path, help="checkpoint to begin from")
+    parser.add_argument("--minutes", type=float, default=0.0, help="stop after so many minutes; 0: train to the end")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--first", type=int, default=8)
+    parser.add_argument("--last", type=int, default=20)
+    parser.add_argument("--rank", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=3e-4)
+    parser.add_argument("--floor", type=float, default=0.05, help="share of the rate that is left at the end")
+    return train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

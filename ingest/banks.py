@@ -1,0 +1,83 @@
+"""Add and remove the learner's banks. Each is one build of the index: all of it happens, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ingest.index import IndexReport, Progress, Source, build, shipped_sources
+from ingest.parsing import parse_file
+from tutor.embedding import GemmaEmbeddings
+from tutor.errors import BankError, Problem
+from tutor.settings import Settings
+
+
+def add(
+    settings: Settings,
+    embeddings: GemmaEmbeddings,
+    paths: Sequence[Path],
+    *,
+    format: str | None = None,
+    progress: Progress = lambda done, total: None,
+) -> IndexReport:
+    """Add bank files, or replace those that were added from the same path before.
+
+    :param format: read all of them as this format instead of sniffing.
+    :raises BankError: at least one file was refused; the message names every problem of every file; nothing was added.
+    """
+    new = _check(paths, format)
+
+    def change(added: list[Source]) -> list[Source]:
+        replaced = {source.path for source in new}
+        names = {source.path: source.bank for source in added}
+        kept = [source for source in added if source.path not in replaced]
+        taken = {source.bank for source in kept} | {source.file.stem for source in shipped_sources(settings)}
+        for source in new:
+            name = names.get(source.path) or _free(source.bank, taken)
+            taken.add(name)
+            kept.append(Source(name, source.path, source.file, source.format, shipped=False))
+        return kept
+
+    return build(settings, embeddings, change=change, progress=progress)
+
+
+def remove(settings: Settings, embeddings: GemmaEmbeddings, bank: str) -> IndexReport:
+    """Remove a bank that the learner added, with everything made from it.
+
+    :raises BankError: there is no such bank, or it ships with the tutor.
+    """
+
+    def change(added: list[Source]) -> list[Source]:
+        kept = [source for source in added if source.bank != bank]
+        if len(kept) == len(added):
+            known = ", ".join(source.bank for source in added) or "none"
+            raise BankError(bank, [Problem(0, f"no bank of this name was added (added: {known})")])
+        return kept
+
+    return build(settings, embeddings, change=change)
+
+
+def _check(paths: Sequence[Path], format: str | None) -> list[Source]:
+    found: list[Source] = []
+    problems: list[Problem] = []
+    for path in paths:
+        absolute = path.expanduser().resolve()
+        try:
+            bank = parse_file(absolute, format=format).bank
+        except BankError as error:
+            problems += error.problems if len(paths) == 1 else [Problem(0, str(error))]
+            continue
+        if all(source.file != absolute for source in found):
+            found.append(Source(bank.name, str(absolute), absolute, bank.format, shipped=False))
+    if problems:
+        raise BankError(str(paths[0]) if len(paths) == 1 else "nothing was added", problems)
+    return found
+
+
+def _free(name: str, taken: set[str]) -> str:
+    number = 2
+    candidate = name
+    while candidate in taken:
+        candidate = f"{name}-{number}"
+        number += 1
+    return candidate

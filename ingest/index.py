@@ -1,0 +1,313 @@
+"""Bank files -> a new version of the index, beside the one that serves; then one pointer is replaced.
+
+A version holds everything: copies of the learner's bank files, questions, chunks, links, vectors, manifest. So adding a
+bank, removing one and rebuilding are the same act, and a crash at any moment leaves the old version serving.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import importlib.metadata
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from ingest.chunking import chunk_all
+from ingest.linking import link
+from ingest.parsing import parse_file
+from ingest.vectors import VectorCache
+from tutor.embedding import GemmaEmbeddings
+from tutor.errors import BankError, IndexFault, IndexLocked, Problem
+from tutor.library import LAYOUT, current_version, read_manifest, write_rows
+from tutor.records import Bank, Chunk, Note, Question
+from tutor.settings import Settings
+from tutor.store import VectorStore
+
+Progress = Callable[[int, int], None]
+_SELF_RECALL_SAMPLE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A bank file of the index. `path` is what the learner named; `file` is where its content is read from."""
+
+    bank: str
+    path: str
+    file: Path
+    format: str | None
+    shipped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What a build did. `embedded` counts texts that had no vector yet; `changed` is False when nothing was to do."""
+
+    version: str
+    banks: tuple[dict[str, Any], ...]
+    chunks: int
+    embedded: int
+    embed_seconds: float
+    seconds: float
+    changed: bool = True
+
+
+def sources(settings: Settings) -> list[Source]:
+    """The banks of the current version that the learner added."""
+    version = current_version(settings.index)
+    if version is None:
+        return []
+    folder = settings.index / version
+    return [
+        Source(
+            bank=row["bank"], path=row["path"], file=folder / "banks" / row["file"], format=row["format"], shipped=False
+        )
+        for row in read_manifest(folder)["sources"]
+        if not row["shipped"]
+    ]
+
+
+def shipped_sources(settings: Settings) -> list[Source]:
+    """The banks of the corpus folder: every Markdown file there that has a front matter."""
+    found = []
+    for file in sorted(settings.corpus.glob("*.md")):
+        with file.open(encoding="utf-8") as text:
+            if text.readline().strip() == "---":
+                found.append(Source(bank="", path=f"corpus/{file.name}", file=file, format="corpus", shipped=True))
+    return found
+
+
+def build(
+    settings: Settings,
+    embeddings: GemmaEmbeddings,
+    *,
+    change: Callable[[list[Source]], list[Source]] = lambda added: added,
+    rebuild: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> IndexReport:
+    """Build the index of the corpus and the learner's banks, verify it, and make it the current one.
+
+    :param change: from the learner's banks of the current version to those of the new one; runs under the lock.
+    :param rebuild: build even when nothing changed, and forget all vectors.
+    :raises BankError: a bank was refused; the index is as before.
+    :raises IndexLocked: another process is building.
+    :raises IndexFault: the new version failed its checks or the disk is full; the index is as before.
+    """
+    started = time.monotonic()
+    with _exclusive(settings.index):
+        chosen = [*shipped_sources(settings), *change([] if rebuild and _broken(settings) else sources(settings))]
+        version = current_version(settings.index)
+        plan = [_describe(source) for source in chosen]
+        if version and not rebuild and _same(settings.index / version, plan, embeddings):
+            manifest = read_manifest(settings.index / version)
+            return IndexReport(
+                version, tuple(manifest["banks"]), manifest["chunks"], 0, 0.0, time.monotonic() - started, False
+            )
+        cache_folder = settings.home / "cache" / "vectors"
+        if rebuild:
+            shutil.rmtree(cache_folder, ignore_errors=True)
+        banks = _parse(chosen)
+        name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+        folder = settings.index / f".{name}.partial"
+        try:
+            with _disk_errors(folder):
+                report = _write_version(
+                    folder, name, chosen, banks, VectorCache(cache_folder, embeddings.identity), embeddings, progress
+                )
+                _publish(settings.index, folder, name)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return replace(report, seconds=time.monotonic() - started)
+
+
+def _write_version(
+    folder: Path,
+    name: str,
+    chosen: Sequence[Source],
+    banks: Sequence[Bank],
+    cache: VectorCache,
+    embeddings: GemmaEmbeddings,
+    progress: Progress,
+) -> IndexReport:
+    (folder / "banks").mkdir(parents=True)
+    rows = []
+    for source, bank in zip(chosen, banks, strict=True):
+        file = "" if source.shipped else f"{bank.name}{source.file.suffix.lower()}"
+        if file:
+            shutil.copyfile(source.file, folder / "banks" / file)
+        rows.append({**_describe(source), "bank": bank.name, "format": bank.format, "file": file})
+    items: list[Question | Note] = []
+    for bank in banks:
+        items += [*bank.questions, *bank.notes]
+    questions = [item for item in items if isinstance(item, Question)]
+    chunks = chunk_all(items)
+    embedded = 0
+    started = time.monotonic()
+
+    def count(done: int, total: int) -> None:
+        nonlocal embedded
+        embedded = done
+        progress(done, total)
+
+    vectors = cache.embed([piece.text for piece in chunks], embeddings.embed_documents, count)
+    embed_seconds = time.monotonic() - started
+    links, groups = link(questions, chunks, vectors)
+    store = VectorStore(folder / "chroma", create=True)
+    try:
+        store.add(chunks, vectors)
+        _verify(store, chunks, vectors)
+    finally:
+        store.close()
+    write_rows(folder / "questions.jsonl", questions)
+    write_rows(folder / "notes.jsonl", [item for item in items if isinstance(item, Note)])
+    write_rows(folder / "chunks.jsonl", chunks)
+    write_rows(folder / "links.jsonl", links)
+    write_rows(folder / "groups.jsonl", [{"ids": list(group)} for group in groups])
+    linked = {one.question_id for one in links}
+    summary = tuple(
+        {
+            "bank": bank.name,
+            "title": bank.title,
+            "path": bank.path,
+            "format": bank.format,
+            "questions": len(bank.questions),
+            "with_reference": sum(1 for q in bank.questions if q.reference or q.key),
+            "linked": sum(1 for q in bank.questions if q.id in linked),
+            "notes": len(bank.notes),
+        }
+        for bank in banks
+    )
+    manifest = {
+        "layout": LAYOUT,
+        "embedding": embeddings.identity,
+        "chromadb": importlib.metadata.version("chromadb"),
+        "sources": rows,
+        "banks": summary,
+        "chunks": len(chunks),
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1), "utf-8")
+    cache.compact(piece.text for piece in chunks)
+    return IndexReport(name, summary, len(chunks), embedded, embed_seconds, 0.0)
+
+
+def _verify(store: VectorStore, chunks: Sequence[Chunk], vectors: np.ndarray) -> None:
+    """Every vector arrived, and a sample of them finds itself (or an equal text)."""
+    if store.count() != len(chunks):
+        raise IndexFault(
+            f"the new index holds {store.count()} of {len(chunks)} vectors; nothing was changed, try again"
+        )
+    position = {piece.id: i for i, piece in enumerate(chunks)}
+    step = max(1, len(chunks) // _SELF_RECALL_SAMPLE)
+    for i in range(0, len(chunks), step):
+        found = store.search(vectors[i].tolist(), 1)
+        if not found or float(vectors[position[found[0][0]]] @ vectors[i]) < 0.999:
+            raise IndexFault(
+                f"the new index does not find the text {chunks[i].text[:40]!r}; nothing was changed, try again"
+            )
+
+
+def _publish(index: Path, folder: Path, name: str) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    os.replace(folder, index / name)
+    pointer = index / ".CURRENT.partial"
+    with pointer.open("w", encoding="utf-8") as file:
+        file.write(name + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(pointer, index / "CURRENT")
+    _clean(index, keep=name)
+
+
+def _clean(index: Path, keep: str | None) -> None:
+    """Remove old versions and what killed builds left behind."""
+    for path in index.iterdir():
+        if path.is_dir() and path.name != keep:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _parse(chosen: Sequence[Source]) -> list[Bank]:
+    banks: list[Bank] = []
+    taken: dict[str, str] = {}
+    ids: dict[str, str] = {}
+    for source in chosen:
+        bank = parse_file(source.file, name=source.bank or None, format=source.format).bank
+        if bank.name in taken:
+            raise BankError(source.path, [Problem(0, f"the bank name {bank.name!r} is taken by {taken[bank.name]}")])
+        taken[bank.name] = source.path
+        for question in bank.questions:
+            if question.id in ids:
+                raise BankError(
+                    source.path, [Problem(question.line, f"the id {question.id!r} is taken by {ids[question.id]}")]
+                )
+            ids[question.id] = f"{source.path}:{question.line}"
+        banks.append(
+            replace(
+                bank,
+                path=source.path,
+                questions=tuple(replace(question, path=source.path) for question in bank.questions),
+                notes=tuple(replace(note, path=source.path) for note in bank.notes),
+            )
+        )
+    return banks
+
+
+def _describe(source: Source) -> dict[str, Any]:
+    return {
+        "bank": source.bank,
+        "path": source.path,
+        "format": source.format,
+        "shipped": source.shipped,
+        "sha256": hashlib.sha256(source.file.read_bytes()).hexdigest(),
+    }
+
+
+def _same(folder: Path, plan: Sequence[dict[str, Any]], embeddings: GemmaEmbeddings) -> bool:
+    try:
+        manifest = read_manifest(folder)
+    except IndexFault:
+        return False
+    built = [(row["path"], row["sha256"], row["shipped"]) for row in manifest["sources"]]
+    wanted = [(row["path"], row["sha256"], row["shipped"]) for row in plan]
+    return manifest["layout"] == LAYOUT and manifest["embedding"] == embeddings.identity and built == wanted
+
+
+def _broken(settings: Settings) -> bool:
+    version = current_version(settings.index)
+    return version is not None and not (settings.index / version / "manifest.json").is_file()
+
+
+@contextmanager
+def _exclusive(index: Path) -> Iterator[None]:
+    index.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(index / ".lock", timeout=0):
+            _clean(index, keep=current_version(index))
+            yield
+    except Timeout:
+        raise IndexLocked("the index is locked: another process is building it; try again when it is done") from None
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise IndexFault(
+                f"{folder.parent}: the disk is full; the index is as it was, free some space and try again"
+            ) from error
+        raise

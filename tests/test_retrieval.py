@@ -1,0 +1,77 @@
+"""Retrieval: at most k, non-increasing, one passage a question, filters respected, a floor, clear refusals."""
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from tutor.aliases import expand
+from tutor.errors import TutorError
+from tutor.lexical import LexicalIndex, tokenize
+from tutor.retrieval import MAX_QUERY, Filters, Signals, relevance, retrieve
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(st.text(alphabet="注意力显存LoRA为什么 ?√d_k123", min_size=1, max_size=40).filter(str.strip), st.integers(1, 6))
+def test_passages_are_ranked_and_distinct(library, embeddings, query, k):
+    found = retrieve(library.snapshot(), embeddings, query, k)
+    scores = [passage.score for passage in found.nearest]
+    assert len(scores) <= k and scores == sorted(scores, reverse=True)
+    assert len({passage.question_id for passage in found.nearest}) == len(scores)
+    assert [passage.n for passage in found.passages] == list(range(1, len(found.passages) + 1))
+    assert found.refused == (not found.passages)
+
+
+def test_the_question_itself_comes_first(library, embeddings):
+    found = retrieve(library.snapshot(), embeddings, "为什么缩放点积注意力要除以 √d_k？")
+    assert found.passages[0].question_id == "tiny-scale"
+    assert found.passages[0].has_reference and "方差" in found.passages[0].text
+
+
+def test_an_alias_finds_the_question(library, embeddings):
+    assert retrieve(library.snapshot(), embeddings, "根号dk 有什么用").nearest[0].question_id == "tiny-scale"
+
+
+def test_what_the_bank_does_not_know_is_refused(library, embeddings):
+    found = retrieve(library.snapshot(), embeddings, "今天北京天气怎么样")
+    assert found.refused and not found.passages
+
+
+def test_filters_restrict(library, embeddings):
+    found = retrieve(library.snapshot(), embeddings, "LoRA 为什么省显存？", filters=Filters(skills=("attention",)))
+    assert all(passage.question_id in ("tiny-scale", "tiny-heads") for passage in found.nearest)
+    found = retrieve(library.snapshot(), embeddings, "KV cache", filters=Filters(kinds=("choice",)))
+    assert [passage.question_id for passage in found.nearest] == ["tiny-kv"]
+
+
+@pytest.mark.parametrize("query", ["", "   ", "问" * (MAX_QUERY + 1)])
+def test_an_unusable_query_is_refused_with_a_sentence(library, embeddings, query):
+    with pytest.raises(TutorError, match="empty|limit"):
+        retrieve(library.snapshot(), embeddings, query)
+
+
+def test_more_evidence_never_lowers_relevance():
+    base = Signals(0.5, 0.5, 0.3)
+    assert relevance(Signals(0.7, 0.7, 0.3)) > relevance(base)
+    assert relevance(Signals(0.5, 0.5, 0.9)) > relevance(base)
+
+
+def test_chinese_is_cut_into_words():
+    assert {"梯度", "消失"} <= set(tokenize("什么是梯度消失"))
+    assert {"zero-3", "zero", "3"} <= set(tokenize("ZeRO-3 怎么切分"))
+
+
+def test_words_find_the_text_that_has_them():
+    index = LexicalIndex(["梯度消失的原因", "梯度爆炸的原因", "学习率预热"])
+    assert index.search("梯度消失", 1)[0][0] == 0
+    assert index.coverage("梯度消失", 0) == 1.0
+    assert index.coverage("天气", 0) == 0.0
+
+
+def test_an_empty_index_finds_nothing():
+    assert LexicalIndex([]).search("什么", 3) == []
+
+
+def test_aliases_add_the_other_names():
+    assert "键值缓存" in expand("KV cache 怎么省显存")
+    assert expand("support vector") == "support vector"

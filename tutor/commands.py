@@ -1,0 +1,314 @@
+"""What each command does. Results go to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tutor.console import print_json, progress_bar, read_jsonl, say, turns_of
+from tutor.errors import TutorError
+from tutor.records import CitedAnswer
+from tutor.settings import Settings
+
+Arguments = argparse.Namespace
+
+
+def serve(settings: Settings, arguments: Arguments) -> None:
+    """Start the web app and stay."""
+    from dataclasses import replace
+
+    from tutor.ui.app import launch
+
+    launch(replace(settings, host=arguments.host or settings.host, port=arguments.port or settings.port))
+
+
+def ask(settings: Settings, arguments: Arguments) -> None:
+    """Answer one question, or a batch of them."""
+    from tutor.answering import earlier_questions, stream_answer
+    from tutor.assembly import open_tutor
+
+    tutor = open_tutor(settings)
+    filters = _filters(arguments)
+    if arguments.batch:
+        for row in read_jsonl(arguments.batch):
+            *before, question = turns_of(row, arguments.batch)
+            *_, final = stream_answer(tutor, question, earlier_questions(before), filters=filters)
+            print_json({**_done(final), "passages": [asdict(passage) for passage in final.passages]})
+        return
+    if arguments.question is None:
+        raise TutorError("nothing to answer: give a question, or --batch FILE")
+    shown = ""
+    for answer in stream_answer(tutor, arguments.question, filters=filters):
+        if not shown and not answer.text and not answer.done:
+            _show_sources(answer, arguments.json)
+        new = answer.text[len(shown) :] if answer.text.startswith(shown) else ""
+        shown = answer.text
+        if arguments.json:
+            if new:
+                print_json({"event": "token", "text": new})
+            if answer.done:
+                print_json(_done(answer))
+        else:
+            print(new, end="", flush=True)
+            if answer.done:
+                _show_end(answer)
+
+
+def search(settings: Settings, arguments: Arguments) -> None:
+    """Retrieve for one query, or for a batch of them."""
+    from tutor.assembly import open_library
+    from tutor.followups import resolve_all
+    from tutor.retrieval import retrieve
+
+    library = open_library(settings)
+    filters = _filters(arguments)
+
+    def found(turns: list[str]) -> dict[str, Any]:
+        started = time.monotonic()
+        resolved = resolve_all(turns)[-1]
+        result = retrieve(library.snapshot(), library.embeddings, resolved, arguments.k, filters)
+        return {
+            "passages": [asdict(passage) for passage in result.passages],
+            "refused": result.refused,
+            "seconds": round(time.monotonic() - started, 4),
+            "query": resolved,
+            "nearest": [asdict(passage) for passage in result.nearest] if result.refused else [],
+        }
+
+    if arguments.batch:
+        for row in read_jsonl(arguments.batch):
+            print_json(found(turns_of(row, arguments.batch)))
+        return
+    if arguments.query is None:
+        raise TutorError("nothing to search: give a query, or --batch FILE")
+    result = found([arguments.query])
+    if arguments.json:
+        print_json(result)
+        return
+    if result["refused"]:
+        print("题库里没有相关内容。最接近的题目：")
+    for passage in result["passages"] or result["nearest"]:
+        print(
+            f"[{passage['n']}] {passage['score']:.2f}  {passage['title']}\n     {passage['path']}:{passage['line']}  id {passage['question_id']}"
+        )
+
+
+def grade(settings: Settings, arguments: Arguments) -> None:
+    """Grade one reply to a question of the banks, or a batch of given items."""
+    from tutor.assembly import open_grader, open_library
+
+    grader = open_grader(settings, prose=not arguments.no_feedback)
+    if arguments.batch:
+        for row in read_jsonl(arguments.batch):
+            print_json(grader.grade_row(row))
+        return
+    if not arguments.question_id or arguments.answer is None:
+        raise TutorError("nothing to grade: give --question-id and --answer, or --batch FILE")
+    snapshot = open_library(settings).snapshot()
+    question = snapshot.question(arguments.question_id)
+    result = grader.grade(question, arguments.answer, snapshot)
+    if arguments.json:
+        print_json({"id": question.id, **asdict(result)})
+        return
+    marks = {"covered": "✅", "partial": "🟡", "missing": "⬜", "contradicted": "❌"}
+    print(f"{result.score:g}/100  {' '.join(result.flags)}")
+    for point in result.points:
+        print(
+            f"{marks[point.verdict]} [{point.weight:g}] {point.text}"
+            + (f"\n     “{point.quote}”" if point.quote else "")
+        )
+    if result.feedback:
+        print(result.feedback)
+
+
+def bank_add(settings: Settings, arguments: Arguments) -> None:
+    """Add bank files and index them."""
+    from ingest.banks import add
+    from tutor.assembly import open_embeddings
+
+    with progress_bar("embedding", "text") as progress:
+        report = add(settings, open_embeddings(settings), arguments.paths, format=arguments.format, progress=progress)
+    _print_banks([dict(row) for row in report.banks], arguments.json)
+    say(f"{report.embedded} texts embedded, {report.seconds:.1f} s")
+
+
+def bank_list(settings: Settings, arguments: Arguments) -> None:
+    """List the banks of the index."""
+    from tutor.library import current_version, read_manifest
+
+    version = current_version(settings.index)
+    if version is None:
+        raise TutorError("there is no index yet; run `tutor index`")
+    _print_banks(read_manifest(settings.index / version)["banks"], arguments.json)
+
+
+def bank_check(settings: Settings, arguments: Arguments) -> int:
+    """Report what every line of the files becomes. Exits 1 when a file would be refused."""
+    from ingest.checking import report
+    from ingest.parsing import parse_file
+    from tutor.errors import BankError
+
+    refused = 0
+    for path in _files(arguments.paths):
+        try:
+            row = report(parse_file(path, format=arguments.format))
+        except BankError as error:
+            refused += 1
+            row = {
+                "path": str(path),
+                "format": None,
+                "confidence": 0.0,
+                "kinds": {},
+                "lines": {},
+                "problems": [{"line": p.line, "what": p.what} for p in error.problems],
+            }
+        if arguments.json:
+            print_json(row)
+            continue
+        kinds = ", ".join(f"{count} {kind}" for kind, count in row["kinds"].items() if count)
+        print(f"{path}: {row['format'] or 'refused'}; {kinds}")
+        for problem in row["problems"]:
+            print(f"  {path}:{problem['line']}: {problem['what']}")
+    return 1 if refused else 0
+
+
+def bank_remove(settings: Settings, arguments: Arguments) -> None:
+    """Remove a bank that was added."""
+    from ingest.banks import remove
+    from tutor.assembly import open_embeddings
+
+    report = remove(settings, open_embeddings(settings), arguments.bank)
+    _print_banks([dict(row) for row in report.banks], arguments.json)
+
+
+def bank_show(settings: Settings, arguments: Arguments) -> None:
+    """List the questions of a bank."""
+    from tutor.assembly import open_library
+
+    snapshot = open_library(settings).snapshot()
+    questions = [question for question in snapshot.questions() if question.bank == arguments.bank]
+    if not questions:
+        raise TutorError(f"no bank has the name {arguments.bank!r}; see `tutor bank list`")
+    for question in questions:
+        if arguments.json:
+            print_json({**asdict(question), "linked_to": (link := snapshot.links.get(question.id)) and asdict(link)})
+        else:
+            print(f"{question.id}  {question.kind}  {question.text}")
+
+
+def index(settings: Settings, arguments: Arguments) -> None:
+    """Build the index."""
+    from ingest.index import build
+    from tutor.assembly import open_embeddings
+
+    with progress_bar("embedding", "text") as progress:
+        report = build(settings, open_embeddings(settings), rebuild=arguments.rebuild, progress=progress)
+    if arguments.json:
+        print_json(asdict(report))
+    say(
+        f"index {report.version}: {report.chunks} texts, {report.embedded} embedded, {report.seconds:.1f} s"
+        if report.changed
+        else f"index {report.version} is up to date"
+    )
+
+
+def weights(settings: Settings, arguments: Arguments) -> None:
+    """Fetch or verify the model files."""
+    from tutor import weights as models
+
+    names = arguments.names or None
+    if arguments.verify:
+        models.verify(settings.models, names)
+        fetched: list[Any] = []
+    else:
+        fetched = models.fetch(settings.models, names, source=arguments.source)
+    if arguments.json:
+        print_json(
+            {"models": str(settings.models), "verified": arguments.verify, "fetched": [asdict(one) for one in fetched]}
+        )
+    say(f"all model files are in {settings.models}")
+
+
+def doctor(settings: Settings, arguments: Arguments) -> int:
+    """Check the installation. Exits 1 when something is wrong."""
+    from tutor.doctor import examine
+
+    findings = examine(settings, offline=arguments.offline)
+    for finding in findings:
+        if arguments.json:
+            print_json(asdict(finding))
+        else:
+            print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.what}: {finding.detail}")
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def evaluate(settings: Settings, arguments: Arguments) -> int:
+    """Run a measurement of `eval/`."""
+    from eval.__main__ import main as run
+
+    return run([arguments.name, *arguments.rest])
+
+
+def export(settings: Settings, arguments: Arguments) -> None:
+    """Write the attempts to a file."""
+    from tutor.history import open_history
+
+    count = open_history(settings.database).export(settings.learner, arguments.path)
+    if arguments.json:
+        print_json({"path": str(arguments.path), "attempts": count})
+    say(f"{count} attempts written to {arguments.path}")
+
+
+def _done(answer: CitedAnswer) -> dict[str, Any]:
+    return {
+        "event": "done",
+        "answer": answer.text,
+        "citations": [asdict(citation) for citation in answer.citations],
+        "refused": answer.refused,
+        "badge": answer.badge,
+        "timings": {key: round(value, 4) for key, value in answer.timings.items()},
+        "query": answer.query,
+        "suggestions": [asdict(passage) for passage in answer.suggestions],
+    }
+
+
+def _show_sources(answer: CitedAnswer, as_json: bool) -> None:
+    if as_json:
+        print_json({"event": "sources", "passages": [asdict(passage) for passage in answer.passages]})
+        return
+    for passage in answer.passages:
+        print(f"[{passage.n}] {passage.title}  ({passage.path}:{passage.line})")
+    print()
+
+
+def _show_end(answer: CitedAnswer) -> None:
+    print()
+    for citation in answer.citations:
+        if citation.support != "supported":
+            print(f"  ! [{citation.n}] {citation.support}: {citation.sentence}")
+    for passage in answer.suggestions:
+        print(f"  - {passage.title}  ({passage.path}:{passage.line})")
+
+
+def _filters(arguments: Arguments) -> Any:  # noqa: ANN401 (imported lazily)
+    from tutor.retrieval import Filters
+
+    return Filters(tuple(arguments.bank), tuple(arguments.skill), tuple(arguments.kind))
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    return [file for path in paths for file in (sorted(path.glob("*.md")) if path.is_dir() else [path])]
+
+
+def _print_banks(rows: list[dict[str, Any]], as_json: bool) -> None:
+    for row in rows:
+        if as_json:
+            print_json(row)
+        else:
+            print(
+                f"{row['bank']:24} {row['questions']:5} questions {row['with_reference']:5} with reference "
+                f"{row['linked']:5} linked {row['notes']:4} notes  {row['format']}  {row['path']}"
+            )
