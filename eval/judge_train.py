@@ -160,10 +160,10 @@ def calibrate(logits: Sequence[Tensor], examples: Sequence[Example]) -> tuple[fl
         optimizer.zero_grad()
         logs = torch.log_softmax(stacked * parameters[0].exp() + parameters[1:], dim=-1)
         loss = -logs.masked_fill(~allowed, -1e9).logsumexp(-1).mean() + 0.01 * parameters[1:].square().sum()
-        loss.backward()
+        torch.autograd.backward(loss)
         return loss
 
-    optimizer.step(closure)
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     values = parameters.detach().tolist()
     mean = sum(values[1:]) / 4
     return float(torch.tensor(-values[0]).exp()), tuple(round(value - mean, 4) for value in values[1:])
@@ -248,7 +248,7 @@ def train(arguments: argparse.Namespace) -> int:
         for group, rate in zip(optimizer.param_groups, (arguments.rate, 3 * arguments.rate), strict=True):
             group["lr"] = rate * factor
         loss = loss_of(upper(stack(packed.rows)), packed)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(inner, 1.0)
         optimizer.step()
         optimizer.zero_grad()

@@ -193,13 +193,14 @@ def render(bank: Bank) -> str:
     out = ["---", f"bank: {bank.name}", f"title: {bank.title}", "---", ""]
     items: list[Question | Note] = sorted([*bank.questions, *bank.notes], key=lambda item: item.line)
     written: tuple[str, ...] = ()
+    in_question = False
     for item in items:
         title, *section = item.trail or (bank.title,)
         if not written:
             out += [f"# {title}", ""]
-        if section and item.trail != written:
+        if section and (item.trail != written or (in_question and isinstance(item, Note))):
             out += [f"## {section[0]}", ""]
-        written = item.trail or (bank.title,)
+        written, in_question = item.trail or (bank.title,), not isinstance(item, Note)
         out += [item.text, ""] if isinstance(item, Note) else [*_render_question(item), ""]
     if not items:
         out += [f"# {bank.title}", ""]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from string import ascii_uppercase
 
-from ingest.calculations import FUNCTION_NAMES, UNITS, ExpressionError, agrees, evaluate, in_base_units, to_number
+from tutor.quantities import FUNCTION_NAMES, UNITS, ExpressionError, agrees, evaluate, in_base_units, to_number
 from ingest.lines import Source, trim
 from tutor.errors import Problem
 from tutor.records import Calculation, KeyPoint, Kind, Misconception, Option, Quantity, Question

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ingest.calculations import UNITS, ExpressionError, compute, evaluate
+from tutor.quantities import UNITS, ExpressionError, compute, evaluate
 from tutor.records import Calculation, Quantity
 
 _SCALE = {"K": 1e3, "k": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12, "万": 1e4, "亿": 1e8, "千亿": 1e11, "万亿": 1e12}

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from ingest.drafting import Draft
 from ingest.lines import Parsed, Source
+from ingest.marks import Reading
 from ingest.numbered_qa import check_calculation, check_numbers
-from ingest.openings import Reading, find_openings
+from ingest.openings import find_openings
 from ingest.qa_reading import read
 
 NAME = "markdown"

@@ -65,7 +65,8 @@ def unwrap(text: str) -> str:
     pieces = re.split(r"(```.*?```|~~~.*?~~~|`[^`\n]*`)", text, flags=re.DOTALL)
     for at in range(0, len(pieces), 2):
         piece = _SUMMARY.sub(lambda m: "" if is_answer_label(m[1]) else m[1], pieces[at])
-        pieces[at] = _WRAPPER.sub("", _BREAK.sub("\n", piece))
+        rows = [line if "|" in line else _BREAK.sub("\n", line) for line in piece.split("\n")]
+        pieces[at] = _WRAPPER.sub("", "\n".join(rows))
     return "".join(pieces)
 
 

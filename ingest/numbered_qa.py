@@ -11,7 +11,7 @@ from dataclasses import replace
 from ingest.drafting import Draft
 from ingest.estimates import recompute
 from ingest.lines import Parsed, Source
-from ingest.openings import ANSWER_MARK, QUESTION_MARK, Reading
+from ingest.marks import ANSWER_MARK, QUESTION_MARK, Reading
 from ingest.qa_reading import read
 from tutor.records import Question
 
@@ -19,18 +19,20 @@ NAME = "numbered-qa"
 
 _CALCULATION = re.compile(r"计算题|计算类|估算题|calculation", re.IGNORECASE)
 _EQUATION = re.compile(r"\d\s*[×x*]\s*\d.*=")
+_MOST = 0.5
 _NUMBERED = re.compile(r"^\s*\d{1,3}[.、．)）]")
 
 
 def likeness(source: Source) -> float:
     """Say how much the file looks like numbered pairs of Q and A (0-1)."""
-    questions = [line for line in source.lines if QUESTION_MARK.match(line)]
+    marks = [(line, found) for line in source.lines if (found := QUESTION_MARK.match(line))]
+    questions = [line for line, found in marks if not found["indent"] and found["word"] in ("Q", "问", "Question")]
     answers = sum(bool(ANSWER_MARK.match(line)) for line in source.lines)
     pairs = min(len(questions), answers)
     if not pairs:
         return 0.0
     numbered = sum(bool(_NUMBERED.match(line)) for line in questions) / len(questions)
-    return min(0.96, 0.5 + 0.1 * min(pairs, 3) + 0.25 * numbered)
+    return min(0.96, 0.5 + 0.1 * min(pairs, 3) + 0.25 * numbered) * (1.0 if numbered >= _MOST else 0.6)
 
 
 def parse(source: Source) -> Parsed:

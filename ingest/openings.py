@@ -5,71 +5,26 @@ Five ways to write them are known: marks (`Q: … A: …`), headings, `<details>
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import replace
 
 from ingest.drafting import Draft
-from ingest.lines import heading, is_rule
+from ingest.headed import find_headed
+from ingest.marks import (
+    ANSWER_MARK,
+    BOLD,
+    BOX,
+    BOX_END,
+    ITEM,
+    LISTED,
+    LONE_ANSWER,
+    QUESTION_MARK,
+    SUMMARY,
+    Opening,
+    Reading,
+)
 from ingest.markup import asks, is_answer_label, number_of, plain, without_number
-
-Way = Literal["mark", "heading", "box", "bold", "item"]
-
-QUESTION_MARK = re.compile(
-    r"^(?P<indent>[ \t]*)(?:[-*+]\s+)?(?:(?P<number>\d{1,3})[.、．)）]\s*)?(?:\*\*)?"
-    r"(?P<word>Q|问|提问|问题|题目|面试题|追问|Question|Follow-?up)\s*(?P<own>\d{1,3})?\s*(?:\*\*)?\s*[:：]"
-    r"\s*(?:\*\*)?[ \t]*(?P<text>.*)$"
-)
-ANSWER_MARK = re.compile(
-    r"^[ \t]*(?:[-*+]\s+)?(?:>\s*)?(?:\*\*)?(?:A|答|答案|参考答案|正确答案|回答|解答|参考回答|Answer)\s*\d{0,3}\s*"
-    r"(?:\*\*)?\s*[:：]\s*(?:\*\*)?[ \t]*(?P<text>.*)$"
-)
-LONE_ANSWER = re.compile(r"^[ \t]*(?:#{3,6}\s*)?\*{0,2}(?:参考答案|答案|回答|解答|答|解析|Answer)\*{0,2}[ \t]*$")
-_BOX = re.compile(r"^[ \t]*<details", re.IGNORECASE)
-_BOX_END = re.compile(r"</details>", re.IGNORECASE)
-_SUMMARY = re.compile(r"<summary(?:\s[^<>]*)?>(.*?)(?:</summary>|$)", re.IGNORECASE)
-_BOLD = re.compile(r"^(?:(?P<outer>\d{1,3})[.、．)）]\s*)?\*\*(?P<text>[^*]+)\*\*[ \t]*$")
-_ITEM = re.compile(r"^(?P<number>\d{1,3})[.、．)）][ \t]*(?P<text>\S.*[?？])[ \t]*$")
-_LISTED = re.compile(r"^\s*(?:[-*+•·○]\s|\d{1,3}[.、．)）]|#{1,6}\s|>|\|)")
-BESIDE = re.compile(
-    r"^\s*(?:<!--.*-->|<a\s[^<>]*>\s*(?:</a>)?|<img\s[^<>]*>|!\[[^\]]*\]\([^)]*\)|\[toc\]|\|.*\||"
-    r"[-*+]\s+\[.*\]\(#[^()]*\)|\[[^\[\]]*\]\(#[^()]*\))\s*$",
-    re.IGNORECASE,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Where a question starts (line numbers count from 1).
-
-    :ivar text: what the first line says of the question, maybe nothing.
-    :ivar answer: the line where its answer starts; 0 when it has none.
-    :ivar end: the last line that can belong to it.
-    """
-
-    line: int
-    way: Way
-    text: str
-    answer: int
-    end: int
-    indent: int = 0
-    number: int | None = None
-    follows_up: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How a format is read.
-
-    :ivar ways: the ways to write a question that the format uses.
-    :ivar metadata: says whether a line between the questions is metadata of the format, e.g. a rating.
-    """
-
-    ways: frozenset[Way]
-    metadata: Callable[[str], bool] = lambda line: False
 
 
 def find_openings(draft: Draft, reading: Reading) -> list[Opening]:
@@ -81,25 +36,24 @@ def find_openings(draft: Draft, reading: Reading) -> list[Opening]:
         n for n in plain_lines
         if ANSWER_MARK.match(lines[n - 1]) or LONE_ANSWER.match(lines[n - 1]) or _answer_box(lines, n)
     ]  # fmt: skip
-    starts: list[Opening] = []
-    if "mark" in reading.ways:
-        starts += _marked(draft, plain_lines, headings, answers)
-    if "box" in reading.ways:
-        starts += _boxed(draft, plain_lines)
-    if "heading" in reading.ways:
-        starts += _headed(draft, headings, answers)
+    marks = _marked(draft, plain_lines, headings, answers) if "mark" in reading.ways else []
+    boxes = _boxed(draft, plain_lines) if "box" in reading.ways else []
+    starts = [*marks, *boxes]
+    if reading.ways & {"heading", "answered"}:
+        starts += find_headed(draft, headings, answers, {o.line for o in starts}, "heading" not in reading.ways)
     if "bold" in reading.ways:
-        starts += _bold(draft, plain_lines)
+        starts += _in_sequence(_bold(draft, plain_lines), headings)
     if "item" in reading.ways:
-        starts += _items(draft, plain_lines)
+        items = _in_sequence(_items(draft, plain_lines), headings)
+        starts += items if 2 * sum(asks(item.text) for item in items) >= len(items) else []
     return _bound(draft, starts, headings)
 
 
 def _answer_box(lines: Sequence[str], number: int) -> bool:
     """Whether a details box starts here that holds an answer (its summary is only a label)."""
-    if not _BOX.match(lines[number - 1]):
+    if not BOX.match(lines[number - 1]):
         return False
-    found = _SUMMARY.search(" ".join(lines[number - 1 : number + 2]))
+    found = SUMMARY.search(" ".join(lines[number - 1 : number + 2]))
     return found is None or is_answer_label(found[1])
 
 
@@ -125,128 +79,137 @@ def _marked(draft: Draft, plain_lines: list[int], headings: list[tuple[int, int]
         indent = len(match["indent"].expandtabs(4))
         number = match["number"] or match["own"]
         follows = match["word"].startswith(("追问", "Follow"))
-        openings.append(Opening(n, "mark", text, answer, 0, indent, int(number) if number else None, follows))
+        style = ("**" if "**" in match[0][: match.start("text")] else "") + match["word"]
+        openings.append(Opening(n, "mark", text, answer, 0, indent, int(number) if number else None, follows, style))
     return openings
 
 
 def _boxed(draft: Draft, plain_lines: list[int]) -> list[Opening]:
     """Find `<details><summary>question</summary> answer </details>`."""
     openings = []
+    closings = [n for n in plain_lines if BOX_END.search(draft.lines[n - 1])]
     for n in plain_lines:
-        if not _BOX.match(draft.lines[n - 1]) or _answer_box(draft.lines, n):
+        if not BOX.match(draft.lines[n - 1]) or _answer_box(draft.lines, n):
             continue
-        found = _SUMMARY.search(" ".join(draft.lines[n - 1 : n + 2]))
+        found = SUMMARY.search(" ".join(draft.lines[n - 1 : n + 2]))
         text = plain(found[1]) if found else ""
-        here = next(
-            (k for k in range(n, min(n + 3, len(draft.lines)) + 1) if "</summary>" in draft.lines[k - 1].lower()), n
-        )
-        end = next((k for k in range(here, len(draft.lines) + 1) if _BOX_END.search(draft.lines[k - 1])), here)
+        near = range(n, min(n + 3, len(draft.lines)) + 1)
+        here = next((k for k in near if "</summary>" in draft.lines[k - 1].lower()), n)
+        after = bisect_left(closings, here)
+        end = closings[after] if after < len(closings) else here
         if text:
-            openings.append(
-                Opening(n, "box", without_number(text), here + 1 if end > here else 0, end, number=number_of(text))
-            )
+            answer = here + 1 if end > here else 0
+            openings.append(Opening(n, "box", without_number(text), answer, end, number=number_of(text)))
     return openings
-
-
-def _headed(draft: Draft, headings: list[tuple[int, int]], answers: list[int]) -> list[Opening]:
-    """Find headings that are questions: with a marked answer below, or that ask, or of the level that usually asks."""
-    scopes: list[tuple[int, int, int, bool, bool]] = []
-    asked: Counter[int] = Counter()
-    ends = _scope_ends(headings, len(draft.lines))
-    for at, (n, level) in enumerate(headings):
-        own_end = headings[at + 1][0] - 1 if at + 1 < len(headings) else len(draft.lines)
-        body = any(
-            draft.lines[k - 1].strip() and not BESIDE.match(draft.lines[k - 1]) and not is_rule(draft.lines[k - 1])
-            for k in range(n + 1, own_end + 1)
-        )
-        text = plain(heading(draft.lines[n - 1])[1] if heading(draft.lines[n - 1]) else "")  # type: ignore[index]
-        asks_here = asks(text) and not _is_label(text)
-        if asks_here and body:
-            asked[level] += 1
-        scopes.append((n, level, own_end, body, asks_here))
-    usual = asked.most_common(1)[0][0] if asked else 0
-    openings = []
-    for at, (n, level, own_end, body, asks_here) in enumerate(scopes):
-        inner = bisect_left(headings, (ends[at] + 1, 0))
-        deeper_asks = any(scopes[k][4] and scopes[k][3] for k in range(at + 1, inner))
-        first = bisect_right(answers, n)
-        answer = answers[first] if first < len(answers) and answers[first] <= own_end else 0
-        if not answer and inner > at + 1 and LONE_ANSWER.match(draft.lines[headings[at + 1][0] - 1]):
-            answer = headings[at + 1][0]
-        text = plain(heading(draft.lines[n - 1])[1]) if heading(draft.lines[n - 1]) else ""  # type: ignore[index]
-        if not text or _is_label(text) or not (answer or body or asks_here or inner > at + 1):
-            continue
-        by_mark = bool(answer) and not any(QUESTION_MARK.match(draft.lines[k - 1]) for k in range(n + 1, answer))
-        by_form = asks_here and (body or inner > at + 1) and not (deeper_asks and not body)
-        by_level = level == usual and body and not deeper_asks
-        if by_mark or by_form or by_level:
-            openings.append(
-                Opening(n, "heading", without_number(text), answer or n + 1, ends[at], number=number_of(text))
-            )
-    return openings
-
-
-def _is_label(text: str) -> bool:
-    return bool(LONE_ANSWER.match(text)) or is_answer_label(text)
-
-
-def _scope_ends(headings: list[tuple[int, int]], last: int) -> list[int]:
-    """Return for every heading the last line below it, before the next heading of its level or above."""
-    ends = [last] * len(headings)
-    open_at: list[int] = []
-    for at, (n, level) in enumerate(headings):
-        while open_at and headings[open_at[-1]][1] >= level:
-            ends[open_at.pop()] = n - 1
-        open_at.append(at)
-    return ends
 
 
 def _bold(draft: Draft, plain_lines: list[int]) -> list[Opening]:
-    """Find a bold line that is numbered or asks, with text below."""
+    """Find bold lines that are numbered or ask, with text below."""
     openings = []
     for n in plain_lines:
-        match = _BOLD.match(draft.lines[n - 1])
+        match = BOLD.match(draft.lines[n - 1])
         if not match or ANSWER_MARK.match(draft.lines[n - 1]) or LONE_ANSWER.match(draft.lines[n - 1]):
             continue
         text = match["text"].strip()
         number = int(match["outer"]) if match["outer"] else number_of(text)
-        if (number is not None and (asks(text) or match["outer"])) or text.endswith(("?", "？")):
-            openings.append(Opening(n, "bold", without_number(text), n + 1, len(draft.lines), number=number))
+        if number is not None or text.endswith(("?", "？")):
+            openings.append(Opening(n, "bold", without_number(text), n + 1, 0, number=number))
     return openings
 
 
 def _items(draft: Draft, plain_lines: list[int]) -> list[Opening]:
-    """Find `1. question?` with a paragraph below."""
+    """Find numbered lines with a paragraph below."""
     openings = []
     for n, after in zip(plain_lines, plain_lines[1:], strict=False):
-        match = _ITEM.match(draft.lines[n - 1])
-        if match and not _LISTED.match(draft.lines[after - 1]) and len(draft.lines[after - 1].strip()) > 1:
-            openings.append(
-                Opening(n, "item", plain(match["text"]), n + 1, len(draft.lines), number=int(match["number"]))
-            )
+        match = ITEM.match(draft.lines[n - 1])
+        if match and not LISTED.match(draft.lines[after - 1]) and len(draft.lines[after - 1].strip()) > 1:
+            openings.append(Opening(n, "item", plain(match["text"]), n + 1, 0, number=int(match["number"])))
     return openings
 
 
+def _in_sequence(candidates: list[Opening], headings: list[tuple[int, int]]) -> list[Opening]:
+    """Choose the numbered lines that count up through the file, where answers hold numbered lists of their own.
+
+    The best chain wins: a line that asks weighs more, numbers may be left out, and may start again below a heading.
+    Without any number, the lines that ask are all taken.
+    """
+    numbered = [each for each in candidates if each.number is not None]
+    if not numbered:
+        return candidates
+    places = [n for n, _ in headings]
+    best: dict[int, int] = {}  # number -> place of the best chain that ends with it
+    scores: list[float] = []
+    before: list[int] = []
+    champion = -1
+    restart, seen_headings = -1, 0
+    for at, each in enumerate(numbered):
+        number = each.number or 0
+        above = bisect_right(places, each.line)
+        if above > seen_headings:
+            restart, seen_headings = champion, above
+        options = [(scores[best[number - gap]] - 0.5 * (gap - 1), best[number - gap])
+                   for gap in (1, 2, 3) if number - gap in best]  # fmt: skip
+        if number <= 1 and restart >= 0:
+            options.append((scores[restart], restart))
+        score, previous = max(options, default=(0.0, -1))
+        scores.append(score + (3.0 if asks(each.text) else 1.0))
+        before.append(previous)
+        if number not in best or scores[at] >= scores[best[number]]:
+            best[number] = at
+        if champion < 0 or scores[at] >= scores[champion]:
+            champion = at
+    chain = []
+    while champion >= 0:
+        chain.append(numbered[champion])
+        champion = before[champion]
+    return chain[::-1]
+
+
 def _bound(draft: Draft, starts: list[Opening], headings: list[tuple[int, int]]) -> list[Opening]:
-    """Order the openings and cut each where the next one, or a heading it does not own, begins."""
+    """Order the openings, drop those that only structure an answer, and cut each where the next thing begins."""
     one_a_line: dict[int, Opening] = {}
     for opening in starts:
         one_a_line.setdefault(opening.line, opening)
-    ordered = [one_a_line[line] for line in sorted(one_a_line)]
-    places = [n for n, _ in headings]
+    levels = dict(headings)
     kept: list[Opening] = []
-    for opening in ordered:
-        inside_heading = bool(kept) and opening.line <= kept[-1].end
-        if inside_heading and opening.way in ("bold", "item") and kept[-1].way != opening.way:
-            continue  # a bold line or a list inside of an answer structures that answer
-        if inside_heading and kept[-1].way == "box":
+    section, last = 0, len(draft.lines)
+    following = _next_content(draft)
+    for line in sorted({*one_a_line, *levels}):
+        current = kept[-1] if kept and line <= kept[-1].end else None
+        level = levels.get(line, 0)
+        candidate = one_a_line.get(line)
+        if level and (not current or current.way in ("mark", "bold", "item")):
+            leads = following[line] in one_a_line or following[line] in levels
+            if not current or level <= max(1, section) or leads or candidate:
+                section = level
+                if current:
+                    kept[-1] = replace(current, end=line - 1)
+                    current = None
+        if not candidate or (current and _structures(candidate, current)):
             continue
-        if inside_heading:
-            kept[-1] = replace(kept[-1], end=opening.line - 1)
-        end = opening.end or len(draft.lines)
-        if opening.way in ("mark", "bold", "item"):
-            after = bisect_right(places, opening.line)
-            if after < len(places):
-                end = min(end, places[after] - 1)
-        kept.append(replace(opening, end=end))
+        if current:
+            kept[-1] = replace(current, end=line - 1)
+        kept.append(replace(candidate, end=candidate.end or last))
     return [replace(o, answer=o.answer if o.answer <= o.end else 0) for o in kept]
+
+
+def _structures(opening: Opening, current: Opening) -> bool:
+    """Whether something that looks like a question only structures the answer that it stands in."""
+    if current.way == "box":
+        return True
+    if opening.way in ("bold", "item", "box"):
+        return current.way != opening.way
+    if opening.way == "mark":
+        return current.way != "mark" or (opening.style != current.style and not opening.follows_up)
+    return False
+
+
+def _next_content(draft: Draft) -> dict[int, int]:
+    """Return for every line the next one that is not blank."""
+    following: dict[int, int] = {}
+    after = 0
+    for line in range(len(draft.lines), 0, -1):
+        following[line] = after
+        if draft.lines[line - 1].strip():
+            after = line
+    return following

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from ingest.choices import names_other_option, read_key, split_options, without_label
 from ingest.drafting import Draft, Trail
 from ingest.lines import is_rule, trim
+from ingest.marks import ANSWER_MARK, BESIDE, LONE_ANSWER, Opening, Reading
 from ingest.markup import asks, chapter_level, plain, unwrap
-from ingest.openings import ANSWER_MARK, BESIDE, LONE_ANSWER, Opening, Reading, find_openings
+from ingest.openings import find_openings
 from tutor.records import Kind, Question
 
 _ANCHOR = re.compile(r"^\s*<a\s[^<>]*>\s*(?:</a>)?\s*$")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ingest.drafting import Draft
 from ingest.lines import Parsed, Source, heading
+from ingest.marks import Reading
 from ingest.markup import plain
-from ingest.openings import Reading
 from ingest.qa_reading import read
 from ingest.skills import skill_names
 
@@ -25,7 +25,7 @@ _RATING = re.compile(
 )
 _QUESTION = re.compile(r"^\s*\*\*(?:问题|题目|Question)\s*\d+\s*[:：]?\s*\*\*")
 _ROW = re.compile(r"^\s*\|\s*([^|]+?)\s*\|\s*(\d{1,2})\s*\|")
-_READING = Reading(frozenset({"mark", "heading"}), metadata=lambda line: bool(_RATING.match(line)))
+_READING = Reading(frozenset({"mark", "answered"}), metadata=lambda line: bool(_RATING.match(line)))
 
 
 def likeness(source: Source) -> float:

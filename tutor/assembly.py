@@ -12,7 +12,6 @@ from tutor.embedding import GemmaEmbeddings
 from tutor.errors import GradingError
 from tutor.grading import Judge, grade
 from tutor.library import Library, Snapshot
-from tutor.llm import chat_model
 from tutor.records import Grade, KeyPoint, Question
 from tutor.settings import Settings
 from tutor.support import support_judge
@@ -37,6 +36,8 @@ def open_judge(settings: Settings) -> Judge:
 
 def open_tutor(settings: Settings) -> Tutor:
     """Everything that answering needs."""
+    from tutor.llm import chat_model  # the engines are slow to import, and grading needs none
+
     library = open_library(settings)
     model = None if settings.engine == "none" else chat_model(settings)
     judge: SupportJudge = support_judge(library.embeddings)

@@ -45,6 +45,14 @@ def tokenize(text: str) -> tuple[str, ...]:
     return tuple(tokens)
 
 
+def cut(text: str) -> list[str]:
+    """Split into words as written, blanks included; joined they are the text. English terms stay whole."""
+    words: list[str] = []
+    for part in re.split(r"([A-Za-z0-9√]+(?:[-_.+/][A-Za-z0-9√]+)*)", text):
+        words += [part] if part and part[0].isascii() and part[0].isalnum() else jieba.lcut(part)
+    return words
+
+
 class LexicalIndex:
     """BM25 over texts, in memory. Built in about a second for 3,000 texts.
 

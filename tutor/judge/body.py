@@ -114,7 +114,8 @@ class Layer(nn.Module):
         attended = functional.scaled_dot_product_attention(q, k.expand(shape), v.expand(shape), attn_mask=mask[:, None])
         x = x + self.after_attention(self.out(attended.transpose(1, 2).reshape(rows, tokens, -1)))
         gate, up = self.gate_up(self.before_mlp(x)).chunk(2, dim=-1)
-        return x + self.after_mlp(self.down(functional.gelu(gate, approximate="tanh") * up))
+        stepped: Tensor = x + self.after_mlp(self.down(functional.gelu(gate, approximate="tanh") * up))
+        return stepped
 
 
 def _turn(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
@@ -166,7 +167,7 @@ class Body(nn.Module):
 def load_embeddings(weights: Path, hidden: int) -> Tensor:
     """The token table, not read but mapped from the file: only the rows that are looked up come into memory."""
     with safe_open(weights, framework="pt") as file:
-        name = next(name for name in file.keys() if name.endswith("embed_tokens.weight"))
+        name = next(name for name in list(file.keys()) if name.endswith("embed_tokens.weight"))
         table: Tensor = file.get_tensor(name)
     if table.shape[1] != hidden:
         raise WeightsError(f"{weights} has a token table of width {table.shape[1]}, not {hidden}")
@@ -175,4 +176,5 @@ def load_embeddings(weights: Path, hidden: int) -> Tensor:
 
 def embed(table: Tensor, ids: Sequence[int]) -> Tensor:
     """Token vectors as the first layer expects them."""
-    return table[torch.tensor(ids, dtype=torch.long)].float() * table.shape[1] ** 0.5
+    vectors: Tensor = table[torch.tensor(ids, dtype=torch.long)].float() * table.shape[1] ** 0.5
+    return vectors
