@@ -67,7 +67,7 @@ def arrange(examples: Sequence[Example], rng: random.Random) -> list[Example]:
 def mixture(rng: random.Random, stage: str) -> list[Example]:
     """The training examples in order. Stage "public": NLI, graded answers, some made ones; "domain": the rest."""
     public = _stage(rng, nli=1.0, graded=1.0, made=0.25, written=0.0) if stage != "domain" else []
-    domain = _stage(rng, nli=0.15, graded=0.4, made=0.8, written=1.0) if stage != "public" else []
+    domain = _stage(rng, nli=0.15, graded=0.2, made=0.25, written=1.0) if stage != "public" else []
     return public + domain
 
 
@@ -86,8 +86,8 @@ def validation(seed: int = 7) -> list[Example]:
     """Examples of the validation questions of every source: for calibration, and to see where training stands."""
     rng = random.Random(seed)
     questions = read_corpus()
-    chosen = [fewer_points(e, rng, 3) for e in make_examples(list(questions.values()), "validation", rng, 1.0)]
+    chosen = [fewer_points(e, rng, 3) for e in make_examples(list(questions.values()), "validation", rng, 0.4)]
     chosen += [e for e in read_domain(questions) if split_of(e.group) == "validation"]
     for name in GRADED:
-        chosen += graded_part(name, "validation", rng, 80)
+        chosen += graded_part(name, "validation", rng, 60)
     return chosen

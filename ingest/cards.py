@@ -83,7 +83,8 @@ class Cards:
         """Return the values under the names of `FIELDS`, and the options that have a column each."""
         values: dict[str, Any] = {}
         letters: dict[str, str] = {}
-        has_answer = any(str(name).strip().casefold() in ("answer", "答案", "参考答案", "reference") for name in record)
+        names = {str(name).strip().casefold() for name in record}
+        has_answer = bool(names & {"b", "answer", "答案", "参考答案", "reference"})  # then `a` is an option
         for raw, value in record.items():
             name = str(raw).strip().casefold()
             column = _OPTION_COLUMN.fullmatch(name)

@@ -61,5 +61,5 @@ def names_other_option(answer: str, key: str, options: tuple[Option, ...]) -> st
     rest = normalise(re.sub(r"^[A-H]\W*", "", _LABEL.sub("", answer, count=1)))
     if len(key) != 1 or not rest:
         return ""
-    repeated = [o.label for o in options if len(normalise(o.text)) > 3 and rest.startswith(normalise(o.text))]
+    repeated = [o.label for o in options if len(normalise(o.text)) > 1 and rest.startswith(normalise(o.text))]
     return repeated[0] if repeated and key not in repeated else ""

@@ -1,7 +1,9 @@
-"""Question or Note -> Chunks: the texts that are embedded and searched. Pure.
+"""Question or Note -> Chunks: the texts that are searched. Pure.
 
-A question yields one chunk for the question as asked, one for its aliases, and chunks of at most `LIMIT` characters
-for its answer. Every word of question, sub-points, options and answer is in some chunk.
+A question yields one chunk for the question as asked, one for its aliases, one for the opening of its answer, and chunks of
+at most `LIMIT` characters for the whole of its answer. Every word of question, sub-points, options and answer is in some
+chunk. Whole answers have no vectors: embedding them took three quarters of the time of a build, and reference
+answers give the answer in their first sentence.
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ from collections.abc import Iterable
 
 from tutor.records import Chunk, Note, Question
 
-VERSION = 1
-"""Part of the index manifest: an index built by another version is refused."""
 LIMIT = 480
 """Longest chunk in characters: about 350 tokens of Chinese, well inside the model's 2,048."""
+
+LEAD = 120
+"""Longest opening of an answer, in characters."""
 
 _BOUNDARY = re.compile(r"(?<=\n)|(?<=[。！？；!?;])|(?<=[.,，、 ])")
 
@@ -31,6 +34,7 @@ def chunk(item: Question | Note) -> list[Chunk]:
         answer = "\n".join(
             [*item.subpoints, *(f"{o.label}. {o.text} {o.explanation}" for o in item.options), item.reference]
         )
+        texts += [("lead", text) for text in split(item.reference, LEAD)[:1]]
         texts += [("answer", text) for text in split(answer)]
     seen: set[str] = set()
     chunks = []

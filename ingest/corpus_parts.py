@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from string import ascii_uppercase
 
-from tutor.quantities import FUNCTION_NAMES, UNITS, ExpressionError, agrees, evaluate, in_base_units, to_number
 from ingest.lines import Source, trim
 from tutor.errors import Problem
+from tutor.quantities import FUNCTION_NAMES, UNITS, ExpressionError, agrees, evaluate, in_base_units, to_number
 from tutor.records import Calculation, KeyPoint, Kind, Misconception, Option, Quantity, Question
 
 _KEYS = ("id", "kind", "difficulty", "skills", "aliases", "followups", "sources", "answer")
@@ -57,9 +57,9 @@ def build(
     kind = reader.kind()
     reader.check_names(kind)
     points = tuple(KeyPoint(text, float(weight)) for weight, text in reader.numbered("得分点", "weight", 5))
+    written = sum(line.startswith("- ") for _, line in raw.parts.get("得分点", []))
     misconceptions = tuple(
-        Misconception(text, number)
-        for number, text in reader.numbered("常见误区", "number of a key point", len(points))
+        Misconception(text, number) for number, text in reader.numbered("常见误区", "number of a key point", written)
     )
     options = reader.options()
     skills = reader.several("skills", ",") or file_skills
@@ -243,8 +243,9 @@ class _Reader:
                 self.problems.append(Problem(line, str(error)))
                 continue
             if quantity.unit not in UNITS:
-                known = ", ".join(unit for unit in UNITS if unit)
-                self.problems.append(Problem(line, f"unknown unit {quantity.unit!r}; known are {known}"))
+                known = ", ".join(unit for unit in UNITS if unit and not unit.endswith("/s"))
+                what = f"unknown unit {quantity.unit!r}; known are {known}, and /s of bytes, FLOP and tokens"
+                self.problems.append(Problem(line, what))
                 continue
             found.append((line, quantity))
         return found

@@ -98,6 +98,9 @@ def _quantities(text: str) -> dict[str, float]:
         for name, pattern in patterns.items()
         if (match := re.search(pattern, text, re.IGNORECASE if name != "params" else 0))
     }
+    named = re.search(r"(?:利用率|MFU)\D{0,6}(\d+(?:\.\d+)?)\s*%", text, re.IGNORECASE)
+    if named:
+        found.setdefault("use", float(named[1]))
     for pattern, width in _WIDTHS:
         if re.search(pattern, text, re.IGNORECASE):
             found.setdefault("width", width)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ingest.choices import split_options
 from ingest.drafting import Draft
 from ingest.lines import heading, is_rule
-from ingest.marks import BESIDE, LONE_ANSWER, Opening, is_label
+from ingest.marks import BESIDE, LONE_ANSWER, QUESTION_MARK, Opening, is_label
 from ingest.markup import asks, number_of, plain, without_number
 
 _NEAR, _FEW = 24, 3  # lines between a heading and the mark of its answer, and how many of them may be text
@@ -79,6 +79,8 @@ def _marked_answer(draft: Draft, scope: _Scope, answers: list[int]) -> int:
     if first == len(answers) or answers[first] > min(scope.own_end, scope.line + _NEAR):
         return 0
     between = [draft.lines[k - 1] for k in range(scope.line + 1, answers[first]) if draft.lines[k - 1].strip()]
+    if any(QUESTION_MARK.match(line) for line in between):
+        return 0
     listed = split_options(between)[1]
     return answers[first] if listed or len(between) <= _FEW else 0
 

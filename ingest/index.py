@@ -152,6 +152,7 @@ def _write_version(
         items += [*bank.questions, *bank.notes]
     questions = [item for item in items if isinstance(item, Question)]
     chunks = chunk_all(items)
+    with_vector = [piece for piece in chunks if piece.embedded]
     embedded = 0
     started = time.monotonic()
 
@@ -160,13 +161,13 @@ def _write_version(
         embedded = done
         progress(done, total)
 
-    vectors = cache.embed([piece.text for piece in chunks], embeddings.embed_documents, count)
+    vectors = cache.embed([piece.text for piece in with_vector], embeddings.embed_documents, count)
     embed_seconds = time.monotonic() - started
-    links, groups = link(questions, chunks, vectors)
+    links, groups = link(questions, with_vector, vectors)
     store = VectorStore(folder / "chroma", create=True)
     try:
-        store.add(chunks, vectors)
-        _verify(store, chunks, vectors)
+        store.add(with_vector, vectors)
+        _verify(store, with_vector, vectors)
     finally:
         store.close()
     write_rows(folder / "questions.jsonl", questions)
@@ -197,7 +198,7 @@ def _write_version(
         "chunks": len(chunks),
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1), "utf-8")
-    cache.compact(piece.text for piece in chunks)
+    cache.compact(piece.text for piece in with_vector)
     return IndexReport(name, summary, len(chunks), embedded, embed_seconds, 0.0)
 
 

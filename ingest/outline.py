@@ -48,7 +48,8 @@ def likeness(source: Source) -> float:
     text = [line for line, code in zip(source.lines, inside, strict=True) if line.strip() and not code]
     if not text:
         return 0.0
-    entries = sum(bool(_ENTRY.match(line)) for line in text)
+    found_entries = [entry[2].strip() for line in text if (entry := _ENTRY.match(line))]
+    entries = sum(not _LINK_ONLY.match(each) for each in found_entries)
     structure = sum(bool(heading(line)) or is_rule(line) or chapter_level(line) > 0 for line in text)
     answers = sum(bool(_ANSWER.search(line)) for line in text)
     headings = [plain(found[1]) for line in text if (found := heading(line))]

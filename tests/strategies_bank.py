@@ -21,8 +21,10 @@ _LETTERS = "abcXYZ019 得分点注意力机制显存，。？：-_+=$\\{}[]()<>/
 def words(without: str = "", most: int = 30) -> st.SearchStrategy[str]:
     """A line of text that means nothing to the format."""
     alphabet = [c for c in _LETTERS if c not in without]
-    return st.text(alphabet, min_size=1, max_size=most).map(lambda t: " ".join(t.split())).filter(
-        lambda t: t and not t.startswith(("-", ">")) and set(t) - set(" -_=*")
+    return (
+        st.text(alphabet, min_size=1, max_size=most)
+        .map(lambda t: " ".join(t.split()))
+        .filter(lambda t: t and not t.startswith(("-", ">")) and set(t) - set(" -_=*"))
     )
 
 
@@ -42,9 +44,7 @@ def calculations(draw: st.DrawFn) -> Calculation:
     amount = st.floats(min_value=1e-3, max_value=1e12, allow_nan=False)
     unit = st.sampled_from(sorted(UNITS))
     note = st.one_of(st.just(""), words("()"))
-    given = tuple(
-        Quantity(f"x{n}", draw(amount), draw(unit), draw(note)) for n in range(draw(st.integers(1, 3)))
-    )
+    given = tuple(Quantity(f"x{n}", draw(amount), draw(unit), draw(note)) for n in range(draw(st.integers(1, 3))))
     steps = [("y", " * ".join(q.name for q in given)), ("z_1", "y / 3 + sqrt(x0) ** 2 - min(x0, 1)")]
     values = compute(Calculation(given, tuple(steps), ()))
     results = []
@@ -67,17 +67,13 @@ def questions(draw: st.DrawFn, bank: str, number: int, line: int, trail: tuple[s
         "followups": tuple(draw(st.lists(slugs(), max_size=2))),
     }  # fmt: skip
     if kind == "choice":
-        options = tuple(
-            Option(label, draw(words()), draw(words())) for label in "ABCDE"[: draw(st.integers(2, 5))]
-        )
+        options = tuple(Option(label, draw(words()), draw(words())) for label in "ABCDE"[: draw(st.integers(2, 5))])
         key = draw(st.sets(st.sampled_from([o.label for o in options]), min_size=1))
         return Question(**fields, options=options, key="".join(sorted(key)),
                         reference=draw(st.one_of(st.just(""), paragraphs())))  # fmt: skip
     if kind == "calculation":
         return Question(**fields, calculation=draw(calculations()), reference=draw(paragraphs()))
-    points = tuple(
-        KeyPoint(draw(words()), float(draw(st.integers(1, 5)))) for _ in range(draw(st.integers(1, 4)))
-    )
+    points = tuple(KeyPoint(draw(words()), float(draw(st.integers(1, 5)))) for _ in range(draw(st.integers(1, 4))))
     wrong = st.builds(Misconception, words(), st.integers(1, len(points)))
     return Question(**fields, points=points, reference=draw(paragraphs()),
                     misconceptions=tuple(draw(st.lists(wrong, max_size=2))))  # fmt: skip

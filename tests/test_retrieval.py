@@ -64,8 +64,8 @@ def test_chinese_is_cut_into_words():
 def test_words_find_the_text_that_has_them():
     index = LexicalIndex(["梯度消失的原因", "梯度爆炸的原因", "学习率预热"])
     assert index.search("梯度消失", 1)[0][0] == 0
-    assert index.coverage("梯度消失", 0) == 1.0
-    assert index.coverage("天气", 0) == 0.0
+    assert index.coverage(index.terms("梯度消失"), [0]) == 1.0
+    assert index.coverage(index.terms("天气"), [0]) == 0.0
 
 
 def test_an_empty_index_finds_nothing():

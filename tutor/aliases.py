@@ -23,9 +23,34 @@ def expand(query: str) -> str:
     return " ".join([query, *added])
 
 
+def named_groups(text: str) -> list[tuple[str, tuple[str, ...]]]:
+    """What the text names: pairs of the name used and all names of the thing. Longer names first."""
+    folded = _fold(text)
+    found = []
+    for group, pattern in _patterns():
+        match = pattern.search(folded)
+        if match:
+            found.append((match.group(), group))
+    return sorted(found, key=lambda pair: -len(pair[0]))
+
+
+def mentions(text: str) -> list[tuple[int, int]]:
+    """Where names of the table stand in the text, longest first at each place."""
+    return [match.span() for match in _any_name().finditer(text.lower())]
+
+
+@lru_cache(maxsize=1)
+def _any_name() -> re.Pattern[str]:
+    names = sorted({name for group in groups() for name in group}, key=len, reverse=True)
+    return re.compile("|".join(_bounded(name) for name in names))
+
+
 @lru_cache(maxsize=1)
 def _patterns() -> tuple[tuple[tuple[str, ...], re.Pattern[str]], ...]:
-    return tuple((group, re.compile("|".join(_bounded(name) for name in group))) for group in groups())
+    return tuple(
+        (group, re.compile("|".join(_bounded(name) for name in sorted(group, key=len, reverse=True))))
+        for group in groups()
+    )
 
 
 def _bounded(name: str) -> str:

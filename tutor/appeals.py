@@ -17,8 +17,8 @@ from tutor.library import Snapshot
 from tutor.points import split_reference
 from tutor.records import Attempt, KeyPoint, PointVerdict, Question
 
-LONGEST = 500
-"""Longest explanation in characters."""
+SHORTEST, LONGEST = 6, 500
+"""Limits of an explanation in characters. One of a few letters would, as an accepted wording, match any reply."""
 _MARGIN = 0.05
 """How much more credit a new verdict must bring to count as another one."""
 
@@ -56,14 +56,19 @@ def appeal(
     if not 0 <= index < len(attempt.grade.points):
         raise GradingError(f"no appeal: the attempt has no point {index + 1}")
     said = explanation.strip()
-    if not said:
-        raise GradingError("no appeal: the explanation is empty")
-    if len(said) > LONGEST:
-        raise GradingError(f"no appeal: the explanation has {len(said)} characters, the limit is {LONGEST}")
+    if not SHORTEST <= len(said) <= LONGEST:
+        raise GradingError(
+            f"no appeal: the explanation has {len(said)} characters; write between {SHORTEST} and {LONGEST}"
+        )
     before = attempt.grade.points[index]
     point = KeyPoint(before.text, before.weight)
     again = grade(
-        question, f"{attempt.reply.strip()}\n（申诉说明）{said}", judge, points=(point,), reference=before.text, prose=False
+        question,
+        f"{attempt.reply.strip()}\n（申诉说明）{said}",
+        judge,
+        points=(point,),
+        reference=before.text,
+        prose=False,
     )
     after = again.points[0]
     if "injection" in again.flags and "injection" not in attempt.grade.flags:

@@ -13,6 +13,7 @@ import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import bm25s
@@ -22,12 +23,23 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # jieba 0.42 has invalid escapes and imports pkg_resources
     import jieba
 
+from tutor.aliases import named_groups
+
 jieba.setLogLevel(logging.WARNING)
 
 _WORD = re.compile(r"[a-z0-9]+(?:[-_.+/][a-z0-9]+)*|[一-鿿]+")
-_STOP = frozenset(
-    ["的", "了", "和", "是", "在", "与", "及", "或", "中", "对", "为", "有", "被", "把", "上", "下", "个", "这", "那", "它", "其", "请", "吗", "呢", "吧", "啊", "什么", "怎么", "怎样", "如何", "为什么", "哪些", "哪个", "哪种", "解释", "说明", "简述", "介绍", "一下", "以及", "进行", "使用", "可以", "需要", "通过", "一个", "我们", "你", "我", "他", "会", "能", "要", "都", "也", "不", "就", "还", "让", "从", "到", "the", "a", "an", "of", "to", "in", "is", "are", "and", "or", "for", "with", "on", "what", "why", "how", "does", "do", "it", "its", "be", "by", "as", "this", "that", "from", "can", "which"]
-)
+_STOP_WORDS = """
+的 了 和 是 在 与 及 或 中 对 为 有 被 把 上 下 个 这 那 它 其 请 吗 呢 吧 啊 什么 怎么 怎样 如何 为什么 哪些
+哪个 哪种 解释 说明 简述 介绍 一下 以及 进行 使用 可以 需要 通过 一个 我们 你 我 他 会 能 要 都 也 不 就 还 让
+从 到 the a an of to in is are and or for with on what why how does do it its be by as this that from can which
+咋 啥 为啥 咋办 干嘛 到底 那种 那个 这个 这种 是不是 怎么办 有没有 能不能 老是 该 呀 嘛 应该 什么样 多少 哪里
+为何 能否 是否 又 再 才 好 点 用 做 去 来 说 看 得 着 过 给 跟 比 没 没有 他们 它们 还是 时候 一 两 几 i we you
+they he she me my our your their them at if when where who whom should would could will shall did done was were
+been being am has have had not no so than then there here these those into about over under between versus vs
+any some same one ones also just only really much many more most get gets got make makes made take takes explain
+describe tell give please compare difference
+"""
+_STOP = frozenset(_STOP_WORDS.split())
 
 
 @lru_cache(maxsize=20_000)
@@ -51,6 +63,32 @@ def cut(text: str) -> list[str]:
     for part in re.split(r"([A-Za-z0-9√]+(?:[-_.+/][A-Za-z0-9√]+)*)", text):
         words += [part] if part and part[0].isascii() and part[0].isalnum() else jieba.lcut(part)
     return words
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Something that a query speaks of: its weight, and the sets of tokens of which any one names it."""
+
+    weight: float
+    names: tuple[frozenset[str], ...]
+
+
+def likeness(one: str, other: str) -> float:
+    """How alike two texts are letter by letter: Dice coefficient of their character pairs, 1 when they are equal."""
+    a, b = _pairs(one), _pairs(other)
+    return 2 * len(a & b) / (len(a) + len(b)) if a and b else 0.0
+
+
+@lru_cache(maxsize=50_000)
+def plain(text: str) -> str:
+    """The text without case, width, blanks and punctuation: what two equal questions have in common."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text).lower())
+
+
+@lru_cache(maxsize=50_000)
+def _pairs(text: str) -> frozenset[str]:
+    letters = f"^{plain(text)}$"
+    return frozenset(letters[i : i + 2] for i in range(len(letters) - 1)) if len(letters) > 2 else frozenset()
 
 
 class LexicalIndex:
@@ -86,9 +124,30 @@ class LexicalIndex:
         top = np.argsort(-scores, kind="stable")[:k]
         return [(int(i), float(scores[i])) for i in top if scores[i] > 0]
 
-    def coverage(self, query: str, index: int) -> float:
-        """Share of the query's words, weighted by idf, that the document has: 0 to 1. Unknown words weigh most."""
-        tokens = set(tokenize(query))
-        total = sum(self._idf.get(token, self._unseen) for token in tokens)
-        found = sum(self._idf[token] for token in tokens & self._sets[index])
+    def terms(self, query: str) -> tuple[Term, ...]:
+        """What the query speaks of. A thing of the alias table is one term, with all its names."""
+        rest = set(tokenize(query))
+        terms = []
+        for said, names in named_groups(query):
+            tokens = frozenset(tokenize(said))
+            if tokens <= rest:
+                rest -= tokens
+                sets = tuple(filter(None, (frozenset(tokenize(name)) for name in names)))
+                terms.append(Term(min(self._weight(one) for one in sets), sets))
+        return (*terms, *(Term(self._weight({token}), (frozenset([token]),)) for token in sorted(rest)))
+
+    def known(self, terms: Sequence[Term]) -> float:
+        """Share of the terms, by weight, that occur anywhere in the index: 0 to 1; 1 when there are no terms."""
+        total = sum(term.weight for term in terms)
+        found = sum(term.weight for term in terms if any(name <= self._idf.keys() for name in term.names))
+        return found / total if total else 1.0
+
+    def coverage(self, terms: Sequence[Term], indices: Sequence[int]) -> float:
+        """Share of the terms, by weight, that the documents `indices` have between them: 0 to 1."""
+        tokens = frozenset().union(*(self._sets[index] for index in indices))
+        total = sum(term.weight for term in terms)
+        found = sum(term.weight for term in terms if any(name <= tokens for name in term.names))
         return found / total if total else 0.0
+
+    def _weight(self, tokens: Iterable[str]) -> float:
+        return sum(self._idf.get(token, self._unseen) for token in tokens)

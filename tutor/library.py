@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tutor.embedding import GemmaEmbeddings
 from tutor.errors import IndexFault
-from tutor.lexical import LexicalIndex
+from tutor.lexical import LexicalIndex, plain
 from tutor.records import (
     Calculation,
     Chunk,
@@ -29,7 +29,8 @@ from tutor.records import (
 )
 from tutor.store import VectorStore
 
-LAYOUT = 1
+T = TypeVar("T")
+LAYOUT = 2
 """Version of the folder layout and of the chunking; an index of another version is refused."""
 
 
@@ -41,6 +42,8 @@ class Snapshot:
     :ivar chunks: by id; `order` lists their ids as the lexical index counts them.
     :ivar links: by the id of the question that has no reference of its own.
     :ivar groups: question id -> ids of all questions that ask the same thing, itself included.
+    :ivar places: item id -> where its chunks are in `order`.
+    :ivar asked: plain text of every question and alias -> ids of the questions that are asked so.
     :ivar banks: what `tutor bank list` shows, one mapping a bank.
     """
 
@@ -50,6 +53,8 @@ class Snapshot:
     order: tuple[str, ...]
     links: Mapping[str, Link]
     groups: Mapping[str, tuple[str, ...]]
+    places: Mapping[str, tuple[int, ...]]
+    asked: Mapping[str, tuple[str, ...]]
     banks: tuple[Mapping[str, Any], ...]
     store: VectorStore
     lexical: LexicalIndex
@@ -159,9 +164,10 @@ def load_snapshot(folder: Path, identity: Mapping[str, str]) -> Snapshot:
     for row in _rows(folder / "groups.jsonl"):
         groups.update(dict.fromkeys(row["ids"], tuple(row["ids"])))
     store = VectorStore(folder / "chroma")
-    if store.count() != len(chunks):
+    embedded = sum(1 for piece in chunks.values() if piece.embedded)
+    if store.count() != embedded:
         raise IndexFault(
-            f"{folder}: {store.count()} vectors for {len(chunks)} texts; the index is damaged, run `tutor index --rebuild`"
+            f"{folder}: {store.count()} vectors for {embedded} texts; the index is damaged, run `tutor index --rebuild`"
         )
     return Snapshot(
         version=folder.name,
@@ -170,10 +176,24 @@ def load_snapshot(folder: Path, identity: Mapping[str, str]) -> Snapshot:
         order=tuple(chunks),
         links=links,
         groups=groups,
+        places=_group((chunk.item_id, i) for i, chunk in enumerate(chunks.values())),
+        asked=_group(
+            (plain(text), item.id)
+            for item in items.values()
+            if isinstance(item, Question)
+            for text in dict.fromkeys((item.text, *item.aliases))
+        ),
         banks=tuple(manifest["banks"]),
         store=store,
         lexical=LexicalIndex([piece.text for piece in chunks.values()]),
     )
+
+
+def _group(pairs: Iterable[tuple[str, T]]) -> dict[str, tuple[T, ...]]:
+    found: dict[str, list[T]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return {key: tuple(values) for key, values in found.items()}
 
 
 def write_rows(path: Path, records: Sequence[Any]) -> None:

@@ -29,7 +29,8 @@ UNITS: dict[str, float] = {
 
 _MAX_LENGTH = 400
 _ALLOWED = re.compile(r"[A-Za-z0-9_ \t.+\-*/(),]*")
-_NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+(?:_\d+)*)(?:\.\d+)?(?:[eE][+-]?\d+)?|[+-]?\.\d+(?:[eE][+-]?\d+)?")
+_ATTRIBUTE = re.compile(r"\.[ \t]*[A-DF-Za-df-z_]|[A-Za-z_)][ \t]*\.")
+_NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+(?:_\d+)*)(?:\.\d+)?(?:[eE][+-]?\d+)?|[+-]?\.\d+(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 class ExpressionError(ValueError):
@@ -57,7 +58,7 @@ def evaluate(expression: str, names: Mapping[str, float]) -> float:
     """
     if len(expression) > _MAX_LENGTH:
         raise ExpressionError(f"the expression is longer than {_MAX_LENGTH} characters")
-    if not _ALLOWED.fullmatch(expression):
+    if not _ALLOWED.fullmatch(expression) or _ATTRIBUTE.search(expression):
         raise ExpressionError(f"{expression!r} holds characters other than names, numbers, + - * / ** ( ) and commas")
     evaluator = SimpleEval(operators=_operators(), functions=_FUNCTIONS, names=dict(names))
     try:
@@ -96,7 +97,7 @@ def in_base_units(quantity: Quantity) -> float:
 
 def agrees(computed: float, stated: Quantity) -> bool:
     """Whether a stated result lies within its tolerance of the computed one (in base units)."""
-    return math.isclose(computed, in_base_units(stated), rel_tol=stated.tolerance, abs_tol=1e-12)
+    return math.isclose(computed, in_base_units(stated), rel_tol=stated.tolerance, abs_tol=1e-12 * UNITS[stated.unit])
 
 
 def _operators() -> dict[Any, Callable[..., float]]:

@@ -125,13 +125,22 @@ class Bank:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of text that is embedded. `item_id` is the id of the Question or Note that it comes from."""
+    """A piece of text that is searched. `item_id` is the id of the Question or Note that it comes from.
+
+    :ivar part: question (as asked, or its aliases), lead (the opening of its answer), note: these have vectors;
+        answer (the whole of it, in pieces) is found by its words alone.
+    """
 
     id: str
     item_id: str
     bank: str
     text: str
-    part: Literal["question", "answer", "note"]
+    part: Literal["question", "lead", "answer", "note"]
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the piece has a vector."""
+        return self.part != "answer"
 
 
 @dataclass(frozen=True, slots=True)

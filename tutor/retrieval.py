@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from tutor.aliases import expand
 from tutor.embedding import GemmaEmbeddings
 from tutor.errors import TutorError
+from tutor.lexical import likeness, plain
 from tutor.library import Snapshot
 from tutor.records import Note, Passage, Question
 
@@ -23,7 +24,8 @@ MAX_QUERY = 2_000
 FLOOR = 0.5
 """Relevance under which a passage does not answer the query."""
 _CANDIDATES = 60
-_WEIGHTS = {"question": 9.0, "any": 6.0, "words": 3.0, "bias": -8.6}
+_WEIGHTS = {"question": 6.0, "any": 9.0, "asked": 2.0, "words": 2.0, "likeness": 2.0, "known": 1.0}
+_BIAS = -10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,22 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """The evidence for one item: best cosine of its question chunks, best of all its chunks, word coverage."""
+    """The evidence for one item.
+
+    :ivar question: best cosine of the query to the item's question chunks (its question, its aliases).
+    :ivar any: best cosine to any chunk of the item.
+    :ivar asked: share of the query's terms that the item's question and aliases name.
+    :ivar words: share of the query's terms that the whole item names.
+    :ivar likeness: how alike the query is, letter by letter, to the question or the nearest alias.
+    :ivar known: share of the query's terms that the index knows at all; the same for every item.
+    """
 
     question: float
     any: float
-    words: float
+    asked: float = 0.0
+    words: float = 0.0
+    likeness: float = 0.0
+    known: float = 1.0
 
 
 def retrieve(
@@ -89,36 +102,52 @@ def check_query(query: str) -> None:
 
 
 def gather(snapshot: Snapshot, embeddings: GemmaEmbeddings, query: str, filters: Filters) -> dict[str, Signals]:
-    """Signals of every candidate item: those near the query in meaning and those that share its words."""
+    """Signals of every candidate item: those near the query in meaning, in words, and those asked just so."""
     vector = embeddings.embed_query(query)
-    dense = dict(snapshot.store.search(vector, _CANDIDATES, filters.banks or None))
-    words = expand(query)
-    position = {chunk_id: i for i, chunk_id in enumerate(snapshot.order)}
-    lexical = [snapshot.order[i] for i, _ in snapshot.lexical.search(words, _CANDIDATES)]
-    dense |= snapshot.store.similarities(vector, [chunk_id for chunk_id in lexical if chunk_id not in dense])
-    signals: dict[str, Signals] = {}
-    for chunk_id, cosine in dense.items():
+    cosines = dict(snapshot.store.search(vector, _CANDIDATES, filters.banks or None))
+    found = [snapshot.order[i] for i, _ in snapshot.lexical.search(expand(query), _CANDIDATES)]
+    found += [snapshot.order[i] for item_id in snapshot.asked.get(plain(query), ()) for i in snapshot.places[item_id]]
+    items = dict.fromkeys(snapshot.chunks[chunk_id].item_id for chunk_id in found)
+    others = [snapshot.order[i] for item_id in items for i in snapshot.places[item_id]]
+    cosines |= snapshot.store.similarities(
+        vector, [chunk_id for chunk_id in others if snapshot.chunks[chunk_id].embedded and chunk_id not in cosines]
+    )
+    nearest: dict[str, dict[str, float]] = {}
+    for chunk_id, cosine in cosines.items():
         chunk = snapshot.chunks[chunk_id]
-        if not filters.admit(snapshot.items[chunk.item_id]):
-            continue
-        coverage = snapshot.lexical.coverage(query, position[chunk_id])
-        old = signals.get(chunk.item_id, Signals(0.0, 0.0, 0.0))
-        signals[chunk.item_id] = Signals(
-            question=max(old.question, cosine) if chunk.part == "question" else old.question,
-            any=max(old.any, cosine),
-            words=max(old.words, coverage),
+        if filters.admit(snapshot.items[chunk.item_id]):
+            best = nearest.setdefault(chunk.item_id, {})
+            best[chunk.part] = max(best.get(chunk.part, 0.0), cosine)
+    terms = snapshot.lexical.terms(query)
+    known = snapshot.lexical.known(terms)
+    return {
+        item_id: Signals(
+            question=best.get("question", 0.0),
+            any=max(best.values()),
+            asked=snapshot.lexical.coverage(terms, _question_places(snapshot, item_id)),
+            words=snapshot.lexical.coverage(terms, snapshot.places[item_id]),
+            likeness=_likeness(snapshot.items[item_id], query),
+            known=known,
         )
-    return signals
+        for item_id, best in nearest.items()
+    }
+
+
+def _question_places(snapshot: Snapshot, item_id: str) -> list[int]:
+    return [i for i in snapshot.places[item_id] if snapshot.chunks[snapshot.order[i]].part == "question"]
+
+
+def _likeness(item: Question | Note, query: str) -> float:
+    if isinstance(item, Note):
+        return 0.0
+    return max(1.0 if plain(form) == plain(query) else likeness(form, query) for form in (item.text, *item.aliases))
 
 
 def relevance(signals: Signals) -> float:
     """Probability-like score in [0, 1]; see the module's docstring."""
-    z = (
-        _WEIGHTS["question"] * max(signals.question, signals.any - 0.1)
-        + _WEIGHTS["any"] * signals.any
-        + _WEIGHTS["words"] * signals.words
-        + _WEIGHTS["bias"]
-    )
+    if signals.likeness == 1.0:
+        return 1.0
+    z = _BIAS + sum(weight * getattr(signals, name) for name, weight in _WEIGHTS.items())
     return 1.0 / (1.0 + math.exp(-z))
 
 

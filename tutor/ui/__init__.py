@@ -1,0 +1,1 @@
+"""The web app. The only package that knows Gradio."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from tutor.records import Citation
 
-LATEX = (
+LATEX: tuple[dict[str, str | bool], ...] = (
     {"left": "$$", "right": "$$", "display": True},
     {"left": "\\[", "right": "\\]", "display": True},
     {"left": "\\(", "right": "\\)", "display": False},
@@ -134,9 +134,7 @@ def _underline(text: str, citations: Sequence[Citation]) -> str:
 
 def _visible(text: str) -> str:
     """Without control, zero-width and bidirectional characters. Template tokens stay: they are shown, not obeyed."""
-    return "".join(
-        char for char in text if char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
-    )
+    return "".join(char for char in text if char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
 
 
 def _harmless(text: str) -> str:

@@ -191,6 +191,7 @@ _TEXT: dict[str, tuple[str, str]] = {
     ),
     "about_privacy": ("不联网，不上传，没有统计。对话和作答只存在上面的数据目录里。", "No network, no upload, no telemetry. Conversations and attempts stay in the data folder above."),
     "card": ("评分的成绩单", "Report card of the grading"),
+    "card_head": ("公开数据集|作答数|QWK|相关 r|RMSE|词面重合的 r", "Public set|Replies|QWK|r|RMSE|r of word overlap"),
     "card_none": ("还没有成绩单（运行 tutor eval grading 生成）。", "There is no report card yet (made by tutor eval grading)."),
 }  # fmt: skip
 
