@@ -64,11 +64,17 @@ def arrange(examples: Sequence[Example], rng: random.Random) -> list[Example]:
     return [example for part in parts for example in part]
 
 
+STAGES = {
+    "public": {"nli": 1.0, "graded": 1.0, "made": 0.25, "written": 0.0},
+    "domain": {"nli": 0.15, "graded": 0.2, "made": 0.25, "written": 1.0},
+    "again": {"nli": 0.0, "graded": 0.07, "made": 0.07, "written": 1.0},
+}
+"""Shares of each source by stage of training: first reading in general, then our domain, then our domain once more."""
+
+
 def mixture(rng: random.Random, stage: str) -> list[Example]:
-    """The training examples in order. Stage "public": NLI, graded answers, some made ones; "domain": the rest."""
-    public = _stage(rng, nli=1.0, graded=1.0, made=0.25, written=0.0) if stage != "domain" else []
-    domain = _stage(rng, nli=0.15, graded=0.2, made=0.25, written=1.0) if stage != "public" else []
-    return public + domain
+    """The training examples of one stage, in order."""
+    return _stage(rng, **STAGES[stage])
 
 
 def _stage(rng: random.Random, nli: float, graded: float, made: float, written: float) -> list[Example]:

@@ -24,7 +24,7 @@ from torch.nn import functional
 from eval.judge_batches import LETTERS, judge_all, loss_of, pack, pack_lazily, texts_of
 from eval.judge_cache import StateCache
 from eval.judge_data import Example
-from eval.judge_mix import mixture, validation
+from eval.judge_mix import STAGES, mixture, validation
 from tutor import settings
 from tutor.judge.adapter import AdapterConfig, fingerprint, projections, save
 from tutor.judge.body import BodyConfig
@@ -114,12 +114,15 @@ def train(arguments: argparse.Namespace) -> int:
         low_rank[name] = LowRank(linear, arguments.rank, config.scale)
         setattr(upper.body.layers[int(number) - config.first], projection, low_rank[name])
     trained = {name: p for name, p in upper.named_parameters() if p.requires_grad}
+    kept = {**trained, "center": upper.center, "spread": upper.spread}
     inner = [p for name, p in trained.items() if name.startswith("body.")]
     outer = [p for name, p in trained.items() if not name.startswith("body.")]
     optimizer = torch.optim.AdamW([{"params": inner}, {"params": outer}], weight_decay=0.01, betas=(0.9, 0.98))
     if arguments.start:
         upper.load_state_dict(torch.load(arguments.start, weights_only=True)["model"], strict=False)
     batches = list(pack_lazily(examples, cache, config))
+    some = random.Random(0).sample(examples, min(200, len(examples)))
+    upper.settle(stack(packed.rows) for packed in pack(some, cache, config))
     step, checkpoint = 0, arguments.out / "checkpoint.pt"
     if checkpoint.is_file():
         saved = torch.load(checkpoint, weights_only=True)
@@ -133,7 +136,7 @@ def train(arguments: argparse.Namespace) -> int:
     def keep() -> None:
         torch.save(
             {
-                "model": {name: p.detach() for name, p in trained.items()},
+                "model": {name: p.detach() for name, p in kept.items()},
                 "optimizer": optimizer.state_dict(),
                 "step": step,
             },
@@ -184,7 +187,7 @@ def train(arguments: argparse.Namespace) -> int:
 def settled(path: Path, arguments: argparse.Namespace) -> list[Example]:
     """The training examples; written down at the first start, so that a run that is cut goes on with the same ones."""
     if not path.is_file():
-        examples = mixture(random.Random(arguments.seed), arguments.stage)
+        examples = mixture(random.Random(arguments.seed), arguments.stage)[: arguments.limit]
         path.write_text("".join(json.dumps(asdict(e), ensure_ascii=False) + "\n" for e in examples), "utf-8")
     records = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
     return [Example(**{**r, "points": tuple(r["points"]), "labels": tuple(r["labels"])}) for r in records]
@@ -196,7 +199,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="where the adapter and the checkpoint go")
     parser.add_argument("--cache", type=Path, required=True, help="folder of the states of the lower layers (1-3 GB)")
     parser.add_argument("--models", type=Path, default=settings.load().models)
-    parser.add_argument("--stage", choices=("public", "domain", "all"), default="all")
+    parser.add_argument("--stage", choices=tuple(STAGES), required=True)
+    parser.add_argument("--limit", type=int, help="use only so many examples of the stage")
     parser.add_argument("--start", type=Path, help="checkpoint to begin from")
     parser.add_argument("--minutes", type=float, default=0.0, help="stop after so many minutes; 0: train to the end")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,7 +1,8 @@
 """Fit the weights of `tutor.retrieval.relevance`: logistic regression whose weights are never negative.
 
 More evidence must never lower relevance, so plain logistic regression, which may trade one signal against another, will
-not do. Every query weighs the same, and so do its hits and its misses.
+not do. Every query weighs the same, and so do its hits and its misses; the misses of a query that has no hit at all weigh
+more, because they alone tell where the floor lies.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from tutor.retrieval import Signals
 
 _HARD = 15
 """Misses of one query that are kept: those with the best signals."""
-_RIDGE = 1e-3
+_OUTSIDE = 4.0
+_RIDGE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,10 @@ def _balance(examples: Sequence[Example]) -> list[tuple[Example, float]]:
         hits = sorted((one for one in candidates if one.hit), key=_strength)[-1:]
         misses = sorted((one for one in candidates if not one.hit), key=_strength)[-_HARD:]
         chosen += [(one, 1.0) for one in hits]
-        chosen += [(one, 1.0 / len(misses)) for one in misses]
+        chosen += [(one, (1.0 if hits else _OUTSIDE) / len(misses)) for one in misses]
     return chosen
 
 
 def _strength(example: Example) -> float:
-    return sum(astuple(example.signals)[:-1])
+    signals = example.signals
+    return signals.question + signals.any + 0.3 * (signals.asked + signals.words)

@@ -154,7 +154,7 @@ def _subsets(searches: Sequence[Search]) -> dict[str, list[Search]]:
 def _measure_refusal(
     bench: Bench, searches: Sequence[Search], outside: Sequence[Outside], show: bool
 ) -> dict[str, dict[str, float]]:
-    rows = {}
+    rows: dict[str, dict[str, float]] = {}
     for part in _HALVES:
         known = {case.q: bench.top_score(case.q) for case in searches if half(case.q) == part}
         unknown = {case.q: bench.top_score(case.q) for case in outside if half(case.q) == part}
@@ -184,7 +184,7 @@ def _dense_top(bench: Bench, query: str) -> float:
 
 
 def _measure_followups(bench: Bench, show: bool) -> dict[str, dict[str, float]]:
-    rows = {}
+    rows: dict[str, dict[str, float]] = {}
     dialogues = load_dialogues()
     for part in _HALVES:
         chosen = [one for one in dialogues if half(" ".join(one.turns)) == part]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
 from ingest.choices import read_key
 from ingest.lines import Identifiers, Source
 from ingest.markup import asks
+from ingest.skills import skill_names
 from tutor.errors import Problem
 from tutor.records import KeyPoint, Kind, Misconception, Option, Question
 
@@ -49,6 +51,7 @@ class Cards:
     notes: list[Problem] = field(default_factory=list)
     _unknown: set[str] = field(default_factory=set)
     _ids: Identifiers | None = None
+    _names: dict[str, str] = field(default_factory=dict)
 
     def add(self, line: int, record: Mapping[str, Any], trail: tuple[str, ...] = ()) -> None:
         """Add the question that a record holds."""
@@ -71,7 +74,7 @@ class Cards:
             kind=self._kind(line, values, options, bool(reference), text),
             trail=trail + self._several(line, values, "trail", "/>"), options=options, key=key, reference=reference,
             points=points, misconceptions=self._misconceptions(line, values, len(points)),
-            difficulty=self._difficulty(line, values), skills=self._several(line, values, "skills", ",，;；"),
+            difficulty=self._difficulty(line, values), skills=self._skills(line, values),
             aliases=self._several(line, values, "aliases", ";；"),
             sources=self._several(line, values, "sources", ";；"),
             warnings=("题库没有给出这道选择题的答案。",) if options and not key else (),
@@ -123,6 +126,12 @@ class Cards:
             return tuple(part.strip() for part in parts if part.strip())
         self.errors.append(Problem(line, f"{name} must be text or a list of texts"))
         return ()
+
+    def _skills(self, line: int, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the skills, under their keys where they are known."""
+        self._names = self._names or skill_names(Path(self.source.path))
+        given = self._several(line, values, "skills", ",，;；")
+        return tuple(dict.fromkeys(self._names.get(name, name) for name in given))
 
     def _options(self, line: int, values: Mapping[str, Any], letters: Mapping[str, str]) -> tuple[Option, ...]:
         value = values.get("options", [])

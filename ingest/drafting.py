@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ from ingest.markup import plain
 from tutor.errors import Problem
 from tutor.records import Bank, Kind, Note, Question
 
+_LONGEST_FRONT = 60
+_FRONT_LINE = re.compile(r"[A-Za-z_][\w-]*\s*:|\s+\S|- ")
+
 
 class Draft:
     """Collects what a lenient parser finds in one file."""
@@ -17,13 +21,16 @@ class Draft:
     def __init__(self, source: Source) -> None:
         """Start with an empty bank; find the code in the file."""
         self.source = source
-        self.lines = source.lines
         self.ledger = Ledger(source.lines)
+        front = _front_matter(source.lines)
+        self.ledger.mark_all(range(1, front + 1), "metadata")
+        self.lines = ("",) * front + source.lines[front:]
+        self._front = source.lines[:front]
         self.ids = Identifiers(source.name)
         self.questions: list[Question] = []
         self.notes: list[Note] = []
         self.problems: list[Problem] = []
-        self.inside, unclosed = fences(source.lines)
+        self.inside, unclosed = fences(self.lines)
         for line in unclosed:
             self.complain(line, "this code fence is never closed; read as plain text")
 
@@ -61,10 +68,25 @@ class Draft:
         return Parsed(bank, 1.0, self.ledger.close(), tuple(self.problems))
 
     def _title(self) -> str:
-        """Return the first heading when it is the highest, else the name of the file."""
+        """Return the title of the front matter, or the first heading when it is the highest, or the file's name."""
+        for line in self._front:
+            if line.startswith("title:") and line[6:].strip(" \"'"):
+                return line[6:].strip(" \"'")
         found = [h for h in map(self.heading_at, range(1, len(self.lines) + 1)) if h and plain(h[1])]
         first = found[0] if found else None
         return plain(first[1]) if first and first[0] == min(level for level, _ in found) else self.source.stem
+
+
+def _front_matter(lines: Sequence[str]) -> int:
+    """Return how many lines at the start are a front matter (`---`, lines `key: value`, `---`); 0 when there is none."""
+    if not lines or lines[0].strip() != "---":
+        return 0
+    for number, line in enumerate(lines[1:_LONGEST_FRONT], 2):
+        if line.strip() == "---":
+            return number if number > 2 else 0
+        if line.strip() and not _FRONT_LINE.match(line):
+            return 0
+    return 0
 
 
 class Trail:

@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from tutor.errors import Problem
@@ -115,6 +116,7 @@ def split_lines(text: str) -> tuple[str, ...]:
     return tuple(text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n"))
 
 
+@lru_cache(maxsize=4096)  # the same headings stand above many questions
 def normalise(text: str) -> str:
     """Reduce a text to what identifies it: compatible forms joined, no case, no spaces, no invisible characters."""
     folded = unicodedata.normalize("NFKC", text).casefold()

@@ -1,219 +1,201 @@
 """Which questions ask the same thing, and which reference answers a question that has none of its own. Pure.
 
-Candidates come from the vectors; the decision rests on three things that can be shown to the learner: what the two
-questions are about (their technical names must agree), what they ask about it (definition, reason, comparison...), and
-how near their wordings are. Neighbours that differ in one decisive word (梯度消失 / 梯度爆炸, Pre-LN / Post-LN) are kept apart
-by their names, however near their vectors lie.
+Candidates come from the vectors and from shared names. The decision rests on things that can be shown to the learner:
+do the two name the same things, does the answer's text hold what is asked, how near are the wordings. Rivals (MQA / GQA,
+Pre-LN / Post-LN) decide against, however near the vectors lie. The weights were fitted by `tutor eval linking --fit`.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
+import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tutor.aliases import groups
-from tutor.followups import subjects
-from tutor.records import Chunk, Link, Question
+from ingest.asked import Asked, Weights, conflict, read
+from tutor.records import Chunk, Link, LinkKind, Question
 
-SAME, COVERS = 0.80, 0.66
-"""Scores from which a pair is taken to ask the same thing, and from which a reference is taken to cover a question."""
+SAME, COVERS = 0.5, 0.5
+"""Chances from which a pair is taken to ask the same thing, and from which a reference is taken to cover a question."""
+SAME_WEIGHTS = (-14.0, 12.0, 3.0, 3.0, 2.0)
+COVERS_WEIGHTS = (-8.0, 5.0, 2.0, 3.0, 2.0, 2.0, 1.0)
 _NEIGHBOURS = 12
-_CONTRASTS = (
-    ("消失", "爆炸"),
-    ("pre", "post"),
-    ("前置", "后置"),
-    ("mqa", "gqa", "mha", "mla"),
-    ("fp16", "bf16", "fp32", "fp8", "tf32", "int8", "int4"),
-    ("编码器", "解码器"),
-    ("encoder", "decoder"),
-    ("绝对", "相对"),
-    ("训练", "推理"),
-    ("优点", "缺点"),
-    ("优势", "劣势", "局限"),
-    ("数据并行", "模型并行", "张量并行", "流水线并行", "序列并行", "专家并行"),
-    ("dp", "ddp", "fsdp"),
-    ("zero-1", "zero-2", "zero-3"),
-    ("bleu", "rouge"),
-    ("过拟合", "欠拟合"),
-    ("离线", "在线"),
-    ("同步", "异步"),
-    ("稀疏", "稠密", "线性"),
-    ("top-k", "top-p"),
-    ("layernorm", "batchnorm", "rmsnorm", "deepnorm", "groupnorm"),
-    ("relu", "gelu", "swish", "swiglu", "geglu"),
-    ("sgd", "adam", "adamw", "lion"),
-    ("lora", "qlora", "adalora", "dora"),
-    ("prompt tuning", "prefix tuning", "p-tuning", "adapter"),
-    ("dpo", "ppo", "grpo", "rrhf", "kto"),
-    ("bpe", "wordpiece", "unigram", "sentencepiece"),
-    ("gpt", "bert", "t5", "llama", "xlnet"),
-    ("l1", "l2"),
-    ("kl", "js"),
-    ("行", "列"),
-    ("线程", "进程"),
-    ("强扩展", "弱扩展"),
-    ("上采样", "下采样"),
-)
-_FACETS = (
-    ("compare", r"区别|差别|不同|对比|比较|相比|优于|还是|vs|difference|compare"),
-    ("why", r"为什么|为何|原因|why|必要性|意义"),
-    ("code", r"代码|实现一个|手写|pytorch|implement|示例|举例"),
-    ("formula", r"公式|推导|证明|数学|计算公式|formula|derive"),
-    ("cons", r"缺点|局限|不足|挑战|问题有哪些|劣势|弊端|drawback|limitation"),
-    ("pros", r"优点|优势|好处|benefit|advantage"),
-    ("how", r"如何|怎么|怎样|how|方法|策略|步骤|流程"),
-    ("what", r"什么|定义|概念|介绍|解释|what|原理|作用"),
-)
+_BY_NAME = 8
+_BLOCK = 512
+_ASIDE_FACETS = frozenset({"what", "how", "choose", "configure"})
+"""Facets that nearly every answer serves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """Why two questions are taken to be alike or not. `score` in [0, 1] is the decision's measure."""
+    """Why two questions are taken to be alike or not.
 
-    cosine: float
-    names: float
-    facet: bool
+    :ivar chance: in [0, 1], the decision's measure; 0 when there is a conflict.
+    :ivar conflict: the rival names by which the two differ, or "".
+    :ivar features: what the chance was computed from, in the order of the weights (without the constant).
+    """
+
+    chance: float
     conflict: str
-    score: float
+    features: tuple[float, ...]
+
+
+def same(one: Asked, other: Asked, nearness: float, weights: Weights) -> Likeness:
+    """Do two questions ask the same thing? `nearness` is the cosine of their wordings (aliases count)."""
+    if one.bare == other.bare:
+        return Likeness(1.0, "", ())
+    shares = (weights.share(one.terms, other.title), weights.share(other.terms, one.title))
+    asked = one.facets | other.facets
+    features = (
+        nearness,
+        min(shares),
+        max(shares),
+        len(one.facets & other.facets) / len(asked) if asked else 0.5,
+    )
+    against = conflict(one.own_rivals, other.own_rivals)
+    if not against and one.numbers != other.numbers:
+        against = " / ".join(sorted(one.numbers ^ other.numbers))
+    return Likeness(0.0 if against else _chance(SAME_WEIGHTS, features), against, features)
+
+
+def covers(question: Asked, answered: Asked, nearness: float, lead: float, weights: Weights) -> Likeness:
+    """Does the reference of `answered` hold what `question` asks?
+
+    :param nearness: cosine of the wordings. :param lead: cosine of the question and the opening of the reference.
+    """
+    wanted = question.facets - _ASIDE_FACETS
+    features = (
+        nearness,
+        lead,
+        weights.share(question.terms, answered.title),
+        weights.share_in_answer(question.terms, answered),
+        len(wanted & answered.shows) / len(wanted) if wanted else 1.0,
+        len(wanted & answered.facets) / len(wanted) if wanted else 1.0,
+    )
+    against = conflict(question.own_rivals, answered.rivals)
+    return Likeness(0.0 if against else _chance(COVERS_WEIGHTS, features), against, features)
 
 
 def link(
     questions: Sequence[Question], chunks: Sequence[Chunk], vectors: np.ndarray
 ) -> tuple[list[Link], list[tuple[str, ...]]]:
-    """Links for the questions that have no reference, and groups of two and more questions that ask the same thing."""
+    """Links for the questions that have no reference, and groups of two and more questions that ask the same thing.
+
+    :param chunks: those with a vector. :param vectors: theirs, in the same order, of length 1.
+    """
     if not questions:
         return [], []
-    matrix, own = _question_vectors(questions, chunks, vectors)
-    features = [_Features.of(question) for question in questions]
-    near = _neighbours(matrix, own, _NEIGHBOURS)
-    parent = list(range(len(questions)))
-    for i, found in enumerate(near):
-        for j, cosine in found:
-            if i < j and likeness(features[i], features[j], cosine).score >= SAME:
-                parent[_root(parent, j)] = _root(parent, i)
-    members: dict[int, list[int]] = {}
-    for i in range(len(questions)):
-        members.setdefault(_root(parent, i), []).append(i)
-    grouped = [tuple(questions[i].id for i in group) for group in members.values() if len(group) > 1]
+    bank = Linker(questions, chunks, vectors)
+    groups = bank.groups()
+    mates = {i: group for group in groups for i in group}
+    open_ones = [i for i, question in enumerate(questions) if not question.reference and not question.key]
     links = []
-    for i, question in enumerate(questions):
-        if _answered(question):
-            continue
-        group = members[_root(parent, i)]
-        best = max(
-            (
-                (likeness(features[i], features[j], cosine), j in group, j)
-                for j, cosine in near[i]
-                if _answered(questions[j])
-            ),
-            key=lambda found: (found[1], found[0].score),
-            default=None,
-        )
-        if best is not None and (best[1] or best[0].score >= COVERS):
-            links.append(
-                Link(question.id, questions[best[2]].id, "same" if best[1] else "covers", round(best[0].score, 3))
-            )
-    return links, grouped
+    for i, candidates in zip(open_ones, bank.candidates(open_ones), strict=True):
+        best = bank.best(i, candidates, mates.get(i, ()))
+        if best is not None:
+            target, kind, chance = best
+            links.append(Link(questions[i].id, questions[target].id, kind, round(chance, 3)))
+    return links, [tuple(questions[i].id for i in group) for group in groups]
 
 
-def likeness(one: _Features, other: _Features, cosine: float) -> Likeness:
-    """Compare two questions. Names that are rivals (MQA, GQA) or that only one side has decide against "same"."""
-    union = one.names | other.names
-    names = len(one.names & other.names) / len(union) if union else 0.5
-    conflict = _conflict(one.folded, other.folded)
-    facet = one.facet == other.facet or bool({one.facet, other.facet} <= {"what", "how", ""})
-    if one.bare == other.bare:
-        return Likeness(cosine, 1.0, True, "", 1.0)
-    near = min(1.0, max(0.0, (cosine - 0.6) / 0.35))
-    score = 0.55 * near + 0.27 * names + 0.18 * facet
-    return Likeness(cosine, names, facet, conflict, 0.0 if conflict else round(score, 4))
+class Linker:
+    """All questions with what they ask and their vectors, by number. Parameters as of `link`."""
 
+    def __init__(self, questions: Sequence[Question], chunks: Sequence[Chunk], vectors: np.ndarray) -> None:
+        self.asked = [read(question) for question in questions]
+        self._questions = questions
+        self._weights = Weights(self.asked)
+        self._vectors = vectors
+        self._answered = [i for i, one in enumerate(questions) if one.reference and one.kind != "choice"]
+        self._rows: list[list[int]] = [[] for _ in questions]  # as asked first, then aliases
+        self._leads: dict[int, int] = {}
+        number = {question.id: i for i, question in enumerate(questions)}
+        for row, chunk in enumerate(chunks):
+            if chunk.part == "question":
+                self._rows[number[chunk.item_id]].append(row)
+            elif chunk.part == "lead":
+                self._leads[number[chunk.item_id]] = row
 
-@dataclass(frozen=True, slots=True)
-class _Features:
-    folded: str
-    bare: str
-    names: frozenset[str]
-    facet: str
+    def same(self, i: int, j: int) -> Likeness:
+        """Compare two questions, by number."""
+        return same(self.asked[i], self.asked[j], self._nearness(i, j), self._weights)
 
-    @classmethod
-    def of(cls, question: Question) -> _Features:
-        text = " ".join([*question.trail[-1:], question.text]) if question.kind == "topic" else question.text
-        folded = unicodedata.normalize("NFKC", text).lower()
-        facet = next((name for name, pattern in _FACETS if re.search(pattern, folded)), "")
-        return cls(folded, re.sub(r"[\W_]+", "", folded), _names(folded), facet)
+    def covers(self, i: int, j: int) -> Likeness:
+        """Compare question i with the answered question j."""
+        return covers(self.asked[i], self.asked[j], self._nearness(i, j), self._lead(i, j), self._weights)
 
-
-def _names(folded: str) -> frozenset[str]:
-    found: set[str] = set()
-    rest = folded
-    for i, group in enumerate(groups()):
-        for name in sorted(group, key=len, reverse=True):
-            if re.search(rf"(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])" if name.isascii() else re.escape(name), rest):
-                found.add(f"#{i}")
-                rest = rest.replace(name, " ")
-    found |= {subject.lower() for subject in subjects(rest)}
-    return frozenset(found)
-
-
-def _conflict(one: str, other: str) -> str:
-    for rivals in _CONTRASTS:
-        left = {rival for rival in rivals if _has(one, rival)}
-        right = {rival for rival in rivals if _has(other, rival)}
-        if left and right and left != right:
-            return " / ".join(sorted(left ^ right))
-    return ""
-
-
-def _has(text: str, word: str) -> bool:
-    if word.isascii():
-        return re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z0-9])", text) is not None
-    return word in text
-
-
-def _answered(question: Question) -> bool:
-    return bool(question.reference) and question.kind != "choice"
-
-
-def _question_vectors(
-    questions: Sequence[Question], chunks: Sequence[Chunk], vectors: np.ndarray
-) -> tuple[np.ndarray, list[list[int]]]:
-    """All vectors of question chunks, and for each question the rows of its own, the question as asked first."""
-    position = {question.id: i for i, question in enumerate(questions)}
-    rows: list[int] = []
-    own: list[list[int]] = [[] for _ in questions]
-    for row, chunk in enumerate(chunks):
-        if chunk.part == "question":
-            own[position[chunk.item_id]].append(len(rows))
-            rows.append(row)
-    return vectors[rows], own
-
-
-def _neighbours(matrix: np.ndarray, own: list[list[int]], k: int) -> list[list[tuple[int, float]]]:
-    """For each question the `k` nearest others: its first vector against the best vector of each of them."""
-    owner = np.empty(len(matrix), dtype=np.int64)
-    for i, rows in enumerate(own):
-        owner[rows] = i
-    found: list[list[tuple[int, float]]] = []
-    for i, rows in enumerate(own):
-        similarity = matrix @ matrix[rows[0]]
-        best: dict[int, float] = {}
-        for row in np.argsort(-similarity)[: 6 * k]:
-            j = int(owner[row])
-            if j != i and j not in best:
-                best[j] = float(similarity[row])
-            if len(best) == k:
+    def groups(self) -> list[tuple[int, ...]]:
+        """Questions that ask the same thing. Two groups are joined only when no two of their members are at odds."""
+        everyone = range(len(self._questions))
+        pairs = {
+            (min(i, j), max(i, j))
+            for i, near in zip(everyone, self._nearest(everyone, everyone, _NEIGHBOURS + 1), strict=True)
+            for j in near
+            if i != j and (self._questions[i].kind == "choice") == (self._questions[j].kind == "choice")
+        }
+        group_of = {i: [i] for i in everyone}
+        for negative, i, j in sorted((-self.same(i, j).chance, i, j) for i, j in pairs):
+            one, other = group_of[i], group_of[j]
+            if -negative < SAME:
                 break
-        found.append(list(best.items()))
-    return found
+            if one is not other and all(self.same(a, b).chance >= SAME / 2 for a in one for b in other):
+                one += other
+                group_of.update(dict.fromkeys(other, one))
+        return sorted({tuple(sorted(group)) for group in group_of.values() if len(group) > 1})
+
+    def candidates(self, asking: Sequence[int]) -> list[list[int]]:
+        """For each of the questions: the answered ones that are near it or share its most telling terms."""
+        holders: defaultdict[str, list[int]] = defaultdict(list)
+        for j in self._answered:
+            for term in self.asked[j].title:
+                holders[term].append(j)
+        found = []
+        for i, near in zip(asking, self._nearest(asking, self._answered, _NEIGHBOURS), strict=True):
+            shared: defaultdict[int, float] = defaultdict(float)
+            for term in self.asked[i].terms:
+                for j in holders[term]:
+                    shared[j] += self._weights.one(term)
+            by_name = sorted(shared, key=lambda j: (-shared[j], j))[:_BY_NAME]
+            found.append([j for j in dict.fromkeys([*near, *by_name]) if j != i])
+        return found
+
+    def best(self, i: int, candidates: Sequence[int], mates: Sequence[int]) -> tuple[int, LinkKind, float] | None:
+        """The answered question that answers question i, the kind of the link, and its chance."""
+        alike = [(self.same(i, j).chance, -j) for j in mates if j in candidates and j != i]
+        if alike:
+            chance, j = max(alike)
+            return -j, "same", max(chance, SAME)
+        chance, j = max(((self.covers(i, j).chance, -j) for j in candidates), default=(0.0, 0))
+        return (-j, "covers", chance) if chance >= COVERS else None
+
+    def _nearness(self, i: int, j: int) -> float:
+        """Cosine of the two as asked, or of one as asked and the aliases of the other."""
+        one, other = self._vectors[self._rows[i]], self._vectors[self._rows[j]]
+        return float(max((one[:1] @ other.T).max(), (one @ other[:1].T).max()))
+
+    def _lead(self, i: int, j: int) -> float:
+        """Cosine of question i and the opening of the reference of j."""
+        return float(self._vectors[self._rows[i][0]] @ self._vectors[self._leads[j]]) if j in self._leads else 0.0
+
+    def _nearest(self, asking: Sequence[int], among: Sequence[int], k: int) -> list[list[int]]:
+        """For each of `asking` the `k` nearest of `among` by their question, aliases and lead."""
+        rows = [(row, j) for j in among for row in [*self._rows[j], *([self._leads[j]] if j in self._leads else [])]]
+        if not rows:
+            return [[] for _ in asking]
+        owners = np.array([j for _, j in rows])
+        texts = self._vectors[[row for row, _ in rows]]
+        found: list[list[int]] = []
+        for start in range(0, len(asking), _BLOCK):
+            first = self._vectors[[self._rows[i][0] for i in asking[start : start + _BLOCK]]]
+            wide = min(3 * k, len(rows))  # a question has at most a few rows
+            for similarity in first @ texts.T:
+                top = np.argpartition(-similarity, wide - 1)[:wide]
+                ordered = owners[top[np.argsort(-similarity[top], kind="stable")]]
+                found.append(list(dict.fromkeys(ordered.tolist()))[:k])
+        return found
 
 
-def _root(parent: list[int], i: int) -> int:
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
+def _chance(weights: Sequence[float], features: Sequence[float]) -> float:
+    return 1 / (1 + math.exp(-weights[0] - sum(w * x for w, x in zip(weights[1:], features, strict=True))))

@@ -13,12 +13,12 @@ Way = Literal["mark", "heading", "answered", "box", "bold", "item"]
 
 QUESTION_MARK = re.compile(
     r"^(?P<indent>[ \t]*)(?:[-*+]\s+)?(?:(?P<number>\d{1,3})[.、．)）]\s*)?(?:\*\*)?"
-    r"(?P<word>Q|问|提问|问题|题目|面试题|追问|Question|Follow-?up)\s*(?P<own>\d{1,3})?\s*(?:\*\*)?\s*[:：]"
-    r"\s*(?:\*\*)?[ \t]*(?P<text>.*)$"
+    r"(?P<word>Q|问|提问|问题|题目|面试题|追问|Question|Follow-?up)\s*+(?P<own>\d{1,3})?\s*+(?:\*\*)?\s*+[:：]"
+    r"\s*+(?:\*\*)?[ \t]*+(?P<text>.*)$"
 )
 ANSWER_MARK = re.compile(
-    r"^[ \t]*(?:[-*+]\s+)?(?:>\s*)?(?:\*\*)?(?:A|答|答案|参考答案|正确答案|回答|解答|参考回答|Answer)\s*\d{0,3}\s*"
-    r"(?:\*\*)?\s*[:：]\s*(?:\*\*)?[ \t]*(?P<text>.*)$"
+    r"^[ \t]*(?:[-*+]\s+)?(?:>\s*)?(?:\*\*)?(?:A|答|答案|参考答案|正确答案|回答|解答|参考回答|Answer)\s*+\d{0,3}\s*+"
+    r"(?:\*\*)?\s*+[:：]\s*+(?:\*\*)?[ \t]*+(?P<text>.*)$"
 )
 LONE_ANSWER = re.compile(r"^[ \t]*(?:#{3,6}\s*)?\*{0,2}(?:参考答案|答案|回答|解答|答|解析|Answer)\*{0,2}[ \t]*$")
 BOX = re.compile(r"^[ \t]*<details", re.IGNORECASE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\(([^()\s]*)(?:\s+\"[^\"]*\")?\)")
 _NUMBER = re.compile(
@@ -33,6 +34,7 @@ _ANSWER_LABEL = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)  # headings are looked at many times
 def plain(text: str) -> str:
     """Take links, emphasis and wrappers off a heading; the words stay."""
     text = _WRAPPER.sub("", _LINK.sub(r"\1", text))
@@ -75,6 +77,7 @@ def is_answer_label(text: str) -> bool:
     return bool(_ANSWER_LABEL.match(_WRAPPER.sub("", text)))
 
 
+@lru_cache(maxsize=4096)
 def asks(text: str) -> bool:
     """Whether a text has the form of a question or of a task, rather than of a topic."""
     return bool(_ASKS.search(plain(text)))

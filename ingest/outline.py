@@ -61,7 +61,7 @@ def likeness(source: Source) -> float:
 def parse(source: Source) -> Parsed:
     """Read an outline."""
     draft, state = Draft(source), _State()
-    for number, line in enumerate(source.lines, 1):
+    for number, line in enumerate(draft.lines, 1):
         if draft.inside[number - 1]:
             _take_text(draft, state, number, line)
         elif not line.strip():

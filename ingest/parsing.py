@@ -39,7 +39,11 @@ def parse_file(path: Path, *, name: str | None = None, format: str | None = None
         parsed = tables.parse_xlsx(source, path)
     else:
         text, notes = decode(path, data)
-        source = replace(source, lines=split_lines(text))
+        lines = split_lines(text)
+        if known not in (tables.JSONL, tables.CSV):
+            # spaces at line ends mean nothing, and without them no pattern can go astray in them
+            lines = tuple(line.rstrip() for line in lines)
+        source = replace(source, lines=lines)
         if not known:
             chosen, confidence = sniff(source)
             if not confidence:

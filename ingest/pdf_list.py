@@ -18,7 +18,7 @@ NAME = "pdf-list"
 
 _ITEM = re.compile(r"^\s*(?:[-*•·▪■●]\s*)?(\d{1,3})[.．、](?:[ \t]+|(?![\d.]))(\S.*)$")
 _GLYPHS = "▼○。◆∘•·▪■●◦▶►❖✓"
-_BULLET = re.compile(rf"^\s*(?:(-|\*|\+)\s+)?\s*(?:([{_GLYPHS}])\s*|([a-z][.)]|[(（]\d+[)）]|[①-⑳])\s*)?(\S.*)$")
+_BULLET = re.compile(rf"^\s*+(?:(-|\*|\+)\s+)?\s*+(?:([{_GLYPHS}])\s*+|([a-z][.)]|[(（]\d+[)）]|[①-⑳])\s*)?(\S.*)$")
 _COUNT = re.compile(r"[(（]\s*共?\s*(\d{1,4})\s*([^\d\s()（）])\s*[)）]\s*$")
 _COUNT_WORDS = "题道问条个"
 _ENDS = ("。", "？", "?", "！", "!", "；", ";", ".", "：", ":", "）", ")", "]", "」", "…")
@@ -77,7 +77,7 @@ def parse(source: Source) -> Parsed:
     title = ""
     trail: tuple[str, ...] = ()
     blank = True
-    for number, line in enumerate(source.lines, 1):
+    for number, line in enumerate(draft.lines, 1):
         if not line.strip():
             blank = True
             continue

@@ -6,11 +6,11 @@ Long answers under `### question` with `**答：**`, which such banks carry alon
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.drafting import Draft
-from ingest.lines import Parsed, Source, heading
+from ingest.lines import Parsed, Source
 from ingest.marks import Reading
 from ingest.markup import plain
 from ingest.qa_reading import read
@@ -43,43 +43,45 @@ def parse(source: Source) -> Parsed:
     draft = Draft(source)
     read(draft, _READING)
     names = skill_names(Path(source.path))
-    ratings = _ratings(draft)
-    for at, question in enumerate(draft.questions):
-        rated = [r for r in ratings if r[0] <= question.line < r[1]]
-        if rated:
-            _, _, skill, difficulty = rated[-1]
-            draft.questions[at] = replace(question, difficulty=difficulty, skills=(names.get(skill, skill),))
+    places = {question.line: at for at, question in enumerate(draft.questions)}
+    overview = {plain(row[1]): (n, int(row[2])) for n, line in enumerate(draft.lines, 1) if (row := _ROW.match(line))}
+    open_sections: list[_Section] = []
+    for number, line in enumerate(draft.lines, 1):
+        found, rating = draft.heading_at(number), _RATING.match(line)
+        section = next((each for each in reversed(open_sections) if each.difficulty), None)
+        if number in places and section:
+            at = places[number]
+            skills = (names.get(section.skill, section.skill),)
+            draft.questions[at] = replace(draft.questions[at], difficulty=section.difficulty, skills=skills)
+        if found:
+            open_sections = [each for each in open_sections if each.level < found[0]]
+            open_sections.append(_Section(found[0], plain(found[1])))
+        elif rating and open_sections:
+            open_sections[-1].difficulty = _difficulty(draft, number, rating, open_sections[-1].skill, overview)
+        elif rating:
+            draft.complain(number, "a rating without a heading above it")
     return draft.finish(NAME)
 
 
-def _ratings(draft: Draft) -> list[tuple[int, int, str, int]]:
-    """Return first line, end, skill and difficulty of every rated section; compare them with the overview."""
-    overview = {}
-    for n, line in enumerate(draft.lines, 1):
-        row = _ROW.match(line)
-        if row:
-            overview[plain(row[1])] = (n, int(row[2]))
-    headings = [(n, h) for n, line in enumerate(draft.lines, 1) if not draft.inside[n - 1] and (h := heading(line))]
-    found = []
-    for n, line in enumerate(draft.lines, 1):
-        rating = _RATING.match(line)
-        if not rating:
-            continue
-        above = [(at, h) for at, h in headings if at < n]
-        if not above:
-            draft.complain(n, "a rating without a heading above it")
-            continue
-        at, (level, text) = above[-1]
-        skill = plain(text)
-        end = next((after for after, h in headings if after > at and h[0] <= level), len(draft.lines) + 1)
-        scale = int(rating[2] or 10)
-        value = round(int(rating[1]) * 10 / scale) if scale else 0
-        if not 1 <= value <= 10:
-            draft.complain(n, f"the rating {rating[0].strip()!r} is not on a scale of 1-10")
-            continue
-        if skill in overview and overview[skill][1] != int(rating[1]):
-            draft.complain(
-                overview[skill][0], f"the overview rates {skill!r} {overview[skill][1]}, its section {rating[1]}"
-            )
-        found.append((at, end, skill, value))
-    return found
+@dataclass(slots=True)
+class _Section:
+    """An open heading; `difficulty` is 0 until a rating stands below it."""
+
+    level: int
+    skill: str
+    difficulty: int = 0
+
+
+def _difficulty(
+    draft: Draft, number: int, rating: re.Match[str], skill: str, overview: dict[str, tuple[int, int]]
+) -> int:
+    """Return a rating on the scale of 1-10, or 0; compare it with the overview."""
+    scale = int(rating[2] or 10)
+    value = round(int(rating[1]) * 10 / scale) if scale else 0
+    if not 1 <= value <= 10:
+        draft.complain(number, f"the rating {rating[0].strip()!r} is not on a scale of 1-10")
+        return 0
+    line, listed = overview.get(skill, (number, int(rating[1])))
+    if listed != int(rating[1]):
+        draft.complain(line, f"the overview rates {skill!r} {listed}, its section {rating[1]}")
+    return value

@@ -166,3 +166,22 @@ def test_a_named_format_is_used(tmp_path):
     assert parse_file(path, format="outline").bank.format == "outline"
     with pytest.raises(BankError, match="front matter"):
         parse_file(path, format="corpus")
+
+
+def test_a_foreign_front_matter_is_metadata_and_gives_the_title(tmp_path):
+    path = tmp_path / "x.md"
+    path.write_text("---\ntitle: 面经\ntags:\n  - llm\n---\n\n- 什么是甲？\n- 什么是乙？\n", "utf-8")
+    parsed = parse_file(path)
+    assert parsed.bank.title == "面经" and [q.line for q in parsed.bank.questions] == [7, 8]
+    assert [use.use for use in parsed.lines[:5]] == ["metadata"] * 5 and not parsed.bank.notes
+
+
+def test_ratings_count_for_the_headings_below_them(tmp_path):
+    text = "# T\n\n### 量化\n\n**难度:** 2/5\n\n#### **问题**\n\n**问题 1:**\n\n> 为什么？\n\n<details>\n因为。\n</details>\n"
+    (question,) = parse(tmp_path, text).questions
+    assert (question.difficulty, question.skills) == (4, ("compression",))
+
+
+def test_skills_of_cards_land_under_their_keys(tmp_path):
+    question = parse(tmp_path, '{"q": "什么？", "tags": ["LoRA", "PEFT", "别的"]}', "x.jsonl").questions[0]
+    assert question.skills == ("peft", "别的")

@@ -75,3 +75,29 @@ def test_an_empty_index_finds_nothing():
 def test_aliases_add_the_other_names():
     assert "键值缓存" in expand("KV cache 怎么省显存")
     assert expand("support vector") == "support vector"
+
+
+def test_a_thing_counts_by_any_of_its_names():
+    index = LexicalIndex(["键值缓存 怎么 量化", "学习率 预热", "梯度 累积"])
+    terms = index.terms("KV cache")
+    assert index.coverage(terms, [0]) == 1.0 and index.coverage(terms, [1]) == 0.0
+
+
+def test_a_slip_of_the_pen_is_put_right_and_a_known_word_is_not_touched():
+    index = LexicalIndex(["flashattention 省显存", "flashattention 更快", "zero 切分", "zero 卸载"])
+    assert index.correct("FlashAtention 凭啥快") == "flashattention 凭啥快"
+    assert index.correct("Zreo 切什么") == "zero 切什么"
+    assert index.correct("ZeRO 和 kafka") == "ZeRO 和 kafka"
+
+
+def test_a_question_of_the_bank_word_for_word_is_certain(library, embeddings):
+    found = retrieve(library.snapshot(), embeddings, "为什么缩放点积注意力要除以√d_k")
+    assert found.nearest[0].question_id == "tiny-scale" and found.nearest[0].score == 1.0
+
+
+def test_no_reference_is_shown_twice(library, embeddings):
+    snapshot = library.snapshot()
+    for query in ("注意力", "LoRA 显存", "KV cache"):
+        nearest = retrieve(snapshot, embeddings, query, 10).nearest
+        origins = [passage.linked_from or passage.question_id for passage in nearest]
+        assert len(set(origins)) == len(origins)

@@ -30,7 +30,10 @@ def test_tags_do_nothing(attack):
 
 
 def test_tokens_in_angle_brackets_are_shown_as_text():
-    assert safe("句首是 <s>，填充是 <pad>，模板是 <|im_start|>") == "句首是 &lt;s&gt;，填充是 &lt;pad&gt;，模板是 &lt;|im_start|>"
+    assert (
+        safe("句首是 <s>，填充是 <pad>，模板是 <|im_start|>")
+        == "句首是 &lt;s&gt;，填充是 &lt;pad&gt;，模板是 &lt;|im_start|>"
+    )
 
 
 @pytest.mark.parametrize("text", ["![图](http://evil.example/a.png)", "![](data:image/svg+xml;base64,AA)"])
@@ -72,7 +75,11 @@ def test_citations_lead_to_the_cards_that_exist():
 
 
 def test_doubtful_sentences_are_marked_and_the_worst_counts():
-    citations = [Citation(1, "天上有七个太阳", "weak"), Citation(2, "天上有七个太阳", "unsupported"), Citation(1, "对的", "supported")]
+    citations = [
+        Citation(1, "天上有七个太阳", "weak"),
+        Citation(2, "天上有七个太阳", "unsupported"),
+        Citation(1, "对的", "supported"),
+    ]
     shown = cite("对的。[1] 天上有七个太阳。[1][2] 完。", citations, [1, 2], TITLES)
     assert shown.count("<mark") == 1
     assert '<mark class="unsupported" title="unsupported">天上有七个太阳</mark>' in shown

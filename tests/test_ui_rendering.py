@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.test_ui_support import ANSWER, GRADE, PASSAGE
+from tests.ui_records import ANSWER, GRADE, PASSAGE
 from tutor.records import CitedAnswer
 from tutor.ui import words as table
 from tutor.ui.grades import attempt_list, grade_markdown, not_graded, point_choices
@@ -41,17 +41,17 @@ def test_an_unfinished_answer_says_that_it_was_stopped():
 
 def test_an_error_is_shown_as_it_is_and_cannot_inject():
     shown = answer_markdown(Shown(0, "q", CitedAnswer(""), error="no <b onclick=x>index</b>"), ZH)
-    assert "onclick" not in shown.replace("&lt;b onclick=x&gt;", "")
+    assert "<b" not in shown
 
 
 def test_the_bank_reference_is_shown_before_any_word_of_the_answer():
     panel = evidence(replace(ANSWER, text="", done=False, citations=(), badge="none"), ZH)
-    assert "除以根号" in panel and "<details class=\"passage\" id=\"passage-1\" open>" in panel
+    assert "除以根号" in panel and '<details class="passage" id="passage-1" open>' in panel
 
 
 def test_cards_carry_number_place_relevance_and_whether_they_answer():
     panel = evidence(ANSWER, ZH)
-    assert '<span class="number">1</span>' in panel
+    assert '<span class="card-number">1</span>' in panel
     assert "tiny.md:12" in panel and "相关度 91%" in panel and "参考答案" in panel
     linked = evidence(replace(ANSWER, passages=(replace(PASSAGE, linked_from="other"),)), ZH)
     assert "关联答案" in linked
@@ -93,7 +93,14 @@ def test_the_question_card_gives_nothing_away(library):
 def test_a_bank_item_shows_everything_the_bank_has(library):
     snapshot = library.snapshot()
     shown = bank_item(snapshot.question("tiny-scale"), snapshot, ZH, {"attention": "注意力机制"})
-    for part in ("softmax 进入饱和区", "点积的方差随维度线性增长", "点积的方差与维度无关", "Vaswani", "注意力机制", "tiny.md"):
+    for part in (
+        "softmax 进入饱和区",
+        "点积的方差随维度线性增长",
+        "点积的方差与维度无关",
+        "Vaswani",
+        "注意力机制",
+        "tiny.md",
+    ):
         assert part in shown
     choice = bank_item(snapshot.question("tiny-kv"), snapshot, EN, {})
     assert "✓ **B.**" in choice and "key 和 value" in choice
@@ -111,7 +118,7 @@ def test_a_grade_shows_score_verdicts_quotes_and_the_reference(library):
     question = snapshot.question("tiny-scale")
     shown = grade_markdown(question, "点积的方差随维度线性增长，<我猜>", GRADE, snapshot, ZH, "")
     assert '<span class="big">37.5</span>' in shown
-    assert "✅ 答到" in shown and "⬜ 未提及" in shown and "93%" in shown
+    assert "✓ 答到" in shown and "○ 未提及" in shown and "93%" in shown
     assert '<mark class="covered">点积的方差随维度线性增长</mark>，&lt;我猜&gt;' in shown
     assert "含有写给评分程序的话" in shown
     assert "softmax 进入饱和区" in shown and "本题自带" in shown

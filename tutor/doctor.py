@@ -96,13 +96,13 @@ def _engine(settings: Settings) -> str:
 
 def _offline(settings: Settings) -> str:
     """Index one bank, retrieve, answer without the language model and grade, with no way out of this machine."""
-    from ingest.index import build
+    from ingest.index import build, shipped_sources
     from tutor.answering import stream_answer
     from tutor.assembly import open_grader, open_tutor
 
-    bank = next(iter(sorted(settings.corpus.glob("attention.md"))), None)
+    bank = next((source.file for source in shipped_sources(settings)), None)
     if bank is None:
-        raise TutorError(f"{settings.corpus} has no attention.md to try with")
+        raise TutorError(f"{settings.corpus} has no bank to try with")
     with TemporaryDirectory() as folder, _blocked() as attempts:
         corpus = Path(folder) / "corpus"
         corpus.mkdir()

@@ -59,10 +59,12 @@ _EXCHANGE = re.compile(
     re.IGNORECASE,
 )
 _LEANING = re.compile(
-    r"(?:还|也|就|又)(?:是|不)?(?:需要|要|用|能|会|行|一样|适用|可以|如此|必要)|同样|一样|still|too\b|as well", re.IGNORECASE
+    r"^(?:和|跟|与|相比|比起)|(?:还|也|就|又)(?:是|不)?(?:需要|要|用|能|会|行|一样|适用|可以|如此|必要)"
+    r"|同样|一样|still|too\b|as well",
+    re.IGNORECASE,
 )
 """Words by which a question compares with what was said before: "BF16 还需要吗"."""
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_.+/][A-Za-z0-9]+)*(?: v\d+)?")
+_NAME = re.compile(r"\d*[A-Za-z][A-Za-z0-9]*(?:[-_.+/@][A-Za-z0-9]+)*(?: v\d+)?")
 _LONG = 16
 """A question of weak words with as many characters explains itself."""
 
@@ -118,7 +120,10 @@ def _subjects(text: str) -> list[Subject]:
     found: list[Subject] = []
     end = 0
     for start, stop in _names(text):
-        found += [Subject(run, strong=False) for run in _runs(text[end:start], _GENERAL)]
+        runs = _runs(text[end:start], _GENERAL)
+        if runs and text[:start].endswith(runs[-1]):  # "异步" belongs to "检查点"
+            start -= len(runs.pop())
+        found += [Subject(run, strong=False) for run in runs]
         found.append(Subject(text[start:stop], strong=True))
         end = stop
     found += [Subject(run, strong=False) for run in _runs(text[end:], _GENERAL)]
@@ -129,8 +134,8 @@ def _names(text: str) -> list[tuple[int, int]]:
     spans = [span for span in mentions(text) if text[slice(*span)].lower() not in _GENERAL]
     for match in _NAME.finditer(text):
         word = match.group()
-        opens = not text[: match.start()].strip()
-        if word.lower() not in _GENERAL and re.search(r"[A-Z0-9_]", word[1:] if opens and word.istitle() else word):
+        opens = text.isascii() and not text[: match.start()].strip()
+        if word.lower() not in _GENERAL and re.search(r"[A-Z0-9_@]", word[1:] if opens and word.istitle() else word):
             spans.append(match.span())
     merged: list[tuple[int, int]] = []
     for start, stop in sorted(spans, key=lambda span: (span[0], -span[1])):

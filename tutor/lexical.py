@@ -14,6 +14,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 
 import bm25s
@@ -28,6 +29,9 @@ from tutor.aliases import named_groups
 jieba.setLogLevel(logging.WARNING)
 
 _WORD = re.compile(r"[a-z0-9]+(?:[-_.+/][a-z0-9]+)*|[一-鿿]+")
+_LETTERS = re.compile(r"[A-Za-z]{4,}")
+_NEAR = 0.75
+"""Similarity of spelling (difflib) from which an unknown word is taken for a known one: one slip in four letters."""
 _STOP_WORDS = """
 的 了 和 是 在 与 及 或 中 对 为 有 被 把 上 下 个 这 那 它 其 请 吗 呢 吧 啊 什么 怎么 怎样 如何 为什么 哪些
 哪个 哪种 解释 说明 简述 介绍 一下 以及 进行 使用 可以 需要 通过 一个 我们 你 我 他 会 能 要 都 也 不 就 还 让
@@ -106,6 +110,10 @@ class LexicalIndex:
         size = max(len(texts), 1)
         self._idf = {token: math.log(1 + size / count) for token, count in frequency.items()}
         self._unseen = math.log(1 + 2 * size)
+        self._names: dict[str, list[str]] = {}
+        for token, count in frequency.items():
+            if count > 1 and _LETTERS.fullmatch(token):
+                self._names.setdefault(token[0], []).append(token)
         self._bm25: bm25s.BM25 | None = None
         if any(documents):
             self._bm25 = bm25s.BM25(backend="numpy")
@@ -136,11 +144,16 @@ class LexicalIndex:
                 terms.append(Term(min(self._weight(one) for one in sets), sets))
         return (*terms, *(Term(self._weight({token}), (frozenset([token]),)) for token in sorted(rest)))
 
-    def known(self, terms: Sequence[Term]) -> float:
-        """Share of the terms, by weight, that occur anywhere in the index: 0 to 1; 1 when there are no terms."""
-        total = sum(term.weight for term in terms)
-        found = sum(term.weight for term in terms if any(name <= self._idf.keys() for name in term.names))
-        return found / total if total else 1.0
+    def correct(self, query: str) -> str:
+        """The query with English words that the index does not know replaced by one that is spelt nearly so, if any."""
+
+        def nearest(match: re.Match[str]) -> str:
+            word = match.group().lower()
+            if word in self._idf or word in _STOP:
+                return match.group()
+            return next(iter(get_close_matches(word, self._names.get(word[0], ()), 1, _NEAR)), match.group())
+
+        return _LETTERS.sub(nearest, query)
 
     def coverage(self, terms: Sequence[Term], indices: Sequence[int]) -> float:
         """Share of the terms, by weight, that the documents `indices` have between them: 0 to 1."""

@@ -1,15 +1,17 @@
-"""Query -> Passages. Dense and lexical candidates, one score, one passage a question, a floor.
+"""Query -> Passages. Dense and lexical candidates, one score, one passage a reference, a floor.
 
-Relevance is a logistic function of three signals of the item's best chunk: cosine similarity to a question chunk, cosine
-similarity to any chunk, and the idf-weighted share of the query's words that the item has. The weights were fitted by
-`python -m eval retrieval --fit` on half of our own cases and are reported on the other half. Plain reciprocal-rank fusion
-lost to dense search alone here: it gives a poor lexical rank as much say as a good dense one.
+Relevance is a logistic function of a few signals of an item (`Signals`): how near it is in meaning, how many of the query's
+terms it names, how alike the two read letter by letter, and whether it explains itself in prose. A thing of the alias table
+is one term with many names. The weights were fitted by `python -m eval retrieval --fit` to half of our own cases and are
+reported on the other half. A query that is a question of the bank or one of its aliases word for word is relevant without
+any doubt. Plain reciprocal-rank fusion lost to dense search alone here: it gives a poor lexical rank as much say as a good
+dense one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tutor.aliases import expand
@@ -21,11 +23,13 @@ from tutor.records import Note, Passage, Question
 
 MAX_QUERY = 2_000
 """Longest query in characters."""
-FLOOR = 0.5
+FLOOR = 0.2
 """Relevance under which a passage does not answer the query."""
+_COMPANION = 0.5
+"""Share of the best passage's relevance that another must reach to be offered beside it."""
 _CANDIDATES = 60
-_WEIGHTS = {"question": 6.0, "any": 9.0, "asked": 2.0, "words": 2.0, "likeness": 2.0, "known": 1.0}
-_BIAS = -10.0
+_WEIGHTS = {"question": 3.52, "any": 8.54, "asked": 2.13, "words": 1.00, "likeness": 0.87, "prose": 1.69}
+_BIAS = -8.27
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ class Signals:
     :ivar asked: share of the query's terms that the item's question and aliases name.
     :ivar words: share of the query's terms that the whole item names.
     :ivar likeness: how alike the query is, letter by letter, to the question or the nearest alias.
-    :ivar known: share of the query's terms that the index knows at all; the same for every item.
+    :ivar prose: 1 when the item explains itself in prose, 0 for a choice, an outline's heading or a note: of two that are
+        as near, a learner wants the explanation.
     """
 
     question: float
@@ -73,7 +78,7 @@ class Signals:
     asked: float = 0.0
     words: float = 0.0
     likeness: float = 0.0
-    known: float = 1.0
+    prose: float = 0.0
 
 
 def retrieve(
@@ -86,9 +91,10 @@ def retrieve(
     check_query(query)
     signals = gather(snapshot, embeddings, query, filters or Filters())
     ranked = sorted(((relevance(signal), item_id) for item_id, signal in signals.items()), reverse=True)
-    ordered = _best_source_first(snapshot, ranked)
+    ordered = _one_per_reference(snapshot, _best_source_first(snapshot, ranked))
     top = [_passage(snapshot, item_id, score) for score, item_id in ordered[:k]]
-    found = [replace(passage, n=n) for n, passage in enumerate((p for p in top if p.score >= FLOOR), start=1)]
+    floor = max(FLOOR, _COMPANION * top[0].score) if top else FLOOR
+    found = [replace(passage, n=n) for n, passage in enumerate((p for p in top if p.score >= floor), start=1)]
     nearest = [replace(passage, n=n) for n, passage in enumerate(top, start=1)]
     return Retrieval(tuple(found), tuple(nearest), refused=not found)
 
@@ -103,6 +109,7 @@ def check_query(query: str) -> None:
 
 def gather(snapshot: Snapshot, embeddings: GemmaEmbeddings, query: str, filters: Filters) -> dict[str, Signals]:
     """Signals of every candidate item: those near the query in meaning, in words, and those asked just so."""
+    query = snapshot.lexical.correct(query)
     vector = embeddings.embed_query(query)
     cosines = dict(snapshot.store.search(vector, _CANDIDATES, filters.banks or None))
     found = [snapshot.order[i] for i, _ in snapshot.lexical.search(expand(query), _CANDIDATES)]
@@ -119,7 +126,6 @@ def gather(snapshot: Snapshot, embeddings: GemmaEmbeddings, query: str, filters:
             best = nearest.setdefault(chunk.item_id, {})
             best[chunk.part] = max(best.get(chunk.part, 0.0), cosine)
     terms = snapshot.lexical.terms(query)
-    known = snapshot.lexical.known(terms)
     return {
         item_id: Signals(
             question=best.get("question", 0.0),
@@ -127,7 +133,7 @@ def gather(snapshot: Snapshot, embeddings: GemmaEmbeddings, query: str, filters:
             asked=snapshot.lexical.coverage(terms, _question_places(snapshot, item_id)),
             words=snapshot.lexical.coverage(terms, snapshot.places[item_id]),
             likeness=_likeness(snapshot.items[item_id], query),
-            known=known,
+            prose=_prose(snapshot.items[item_id]),
         )
         for item_id, best in nearest.items()
     }
@@ -135,6 +141,10 @@ def gather(snapshot: Snapshot, embeddings: GemmaEmbeddings, query: str, filters:
 
 def _question_places(snapshot: Snapshot, item_id: str) -> list[int]:
     return [i for i in snapshot.places[item_id] if snapshot.chunks[snapshot.order[i]].part == "question"]
+
+
+def _prose(item: Question | Note) -> float:
+    return float(isinstance(item, Question) and item.kind == "open" and bool(item.reference))
 
 
 def _likeness(item: Question | Note, query: str) -> float:
@@ -168,6 +178,19 @@ def _best_source_first(snapshot: Snapshot, ranked: Sequence[tuple[float, str]]) 
         ordered += [(ranked[place[member]][0], member) for member in group[1:]]
     first = {item_id: i for i, (_, item_id) in enumerate(ordered)}
     return sorted(ordered, key=lambda pair: (-pair[0], first[pair[1]]))
+
+
+def _one_per_reference(snapshot: Snapshot, ordered: Iterable[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Of several questions that show the same reference, the first: the others would only repeat it."""
+    shown: set[str] = set()
+    kept = []
+    for score, item_id in ordered:
+        item = snapshot.items[item_id]
+        origin = snapshot.reference(item)[1] if isinstance(item, Question) and not item.key else ""
+        if (origin or item_id) not in shown:
+            shown.add(origin or item_id)
+            kept.append((score, item_id))
+    return kept
 
 
 def _source_rank(snapshot: Snapshot, item_id: str) -> int:

@@ -34,6 +34,7 @@ class Settings:
     :ivar cache_mib: memory for cached prompts. :ivar threads: 0 means one a core.
     :ivar dtype: auto, bfloat16 or float32 for the embedding model and the point judge.
     :ivar language: zh or en, the language of the interface and of feedback.
+    :ivar weights_from: a folder with model files, asked before the hub and the package index; empty: none.
     """
 
     home: Path
@@ -53,6 +54,7 @@ class Settings:
     port: int = 7860
     max_upload_mib: int = 20
     learner: str = "me"
+    weights_from: str = ""
 
     @property
     def index(self) -> Path:

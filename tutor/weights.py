@@ -36,7 +36,7 @@ class Fetched:
     """A model that is complete. `sources` names where its files came from; empty when they were there already."""
 
     name: str
-    path: Path
+    path: str
     sources: tuple[str, ...]
     seconds: float
 
@@ -93,7 +93,7 @@ def fetch(
     chosen = _select(manifest, names)
     record = _read_record(models)
     if all(_recorded(record, models, file, pinned) for model in chosen for file, pinned in _files(models, model)):
-        return [Fetched(model.name, _place(models, model), (), 0.0) for model in chosen]
+        return [Fetched(model.name, str(_place(models, model)), (), 0.0) for model in chosen]
     models.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(models / ".lock", timeout=0):
@@ -155,7 +155,7 @@ def _complete(models: Path, model: Model, source: Path | None, hub: str | None, 
             f"No source delivers {', '.join(pinned.path for pinned in missing)} of {model.name} (see the lines above): "
             f"check the network, or copy the files into a folder and name it in TUTOR_WEIGHTS_FROM"
         )
-    return Fetched(model.name, _place(models, model), tuple(dict.fromkeys(used)), time.monotonic() - started)
+    return Fetched(model.name, str(_place(models, model)), tuple(dict.fromkeys(used)), time.monotonic() - started)
 
 
 def _sources(

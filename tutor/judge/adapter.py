@@ -18,7 +18,8 @@ from tutor.judge.body import Layer
 from tutor.judge.network import CLASSES, Upper
 
 FOLDER = Path(__file__).resolve().parent
-_HEAD = ("roles", "inner.weight", "inner.bias", "outer.weight", "outer.bias")
+_EXACT = ("center", "spread")
+_HEAD = (*_EXACT, "roles", "inner.weight", "inner.bias", "outer.weight", "outer.bias")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,15 @@ def save(
     for name, (a, b) in low_rank.items():
         tensors |= {f"{name}.a": a, f"{name}.b": b}
     save_file(
-        {name: tensor.detach().to(torch.bfloat16).contiguous() for name, tensor in tensors.items()},
+        {name: _stored(name, tensor) for name, tensor in tensors.items()},
         folder / "adapter.safetensors",
     )
     (folder / "adapter.json").write_text(json.dumps(asdict(config), indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _stored(name: str, tensor: Tensor) -> Tensor:
+    # The features of the head differ from their center by less than bfloat16 can tell.
+    return tensor.detach().to(torch.float32 if name in _EXACT else torch.bfloat16).contiguous()
 
 
 def projections(upper: Upper) -> Iterator[tuple[str, nn.Linear]]:

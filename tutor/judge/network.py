@@ -5,7 +5,7 @@ Used by the judge itself and by its training script, so that both compute the sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -70,17 +70,29 @@ class Upper(nn.Module):
         super().__init__()
         self.body = Body(config, weights, first, last)
         self.roles = nn.Parameter(torch.zeros(3, config.hidden))
+        # The residual stream between the layers has one dimension that dwarfs all others; the head would not see past it.
+        self.center = nn.Parameter(torch.zeros(2 * config.hidden), requires_grad=False)
+        self.spread = nn.Parameter(torch.ones(2 * config.hidden), requires_grad=False)
         self.inner = nn.Linear(2 * config.hidden, width)
         self.outer = nn.Linear(width, len(CLASSES))
         self.dropout = nn.Dropout(0.1)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (points, classes), the points in the order of `batch.points`."""
-        x = self.body(batch.x + self.roles[batch.roles], batch.positions, batch.mask)
-        pooled = torch.stack(
-            [torch.cat((x[row, begin:end].mean(0), x[row, end - 1])) for row, begin, end in batch.points]
-        )
-        mean, last = pooled.chunk(2, dim=-1)
-        features = torch.cat([functional.rms_norm(part, (part.shape[-1],)) for part in (mean, last)], dim=-1)
+        features = ((self.pool(batch) - self.center) / self.spread).clamp(-6, 6)
         logits: Tensor = self.outer(self.dropout(functional.gelu(self.inner(self.dropout(features)))))
         return logits
+
+    def pool(self, batch: Batch) -> Tensor:
+        """For every point the mean of its tokens' states beside the state of its last token, each of unit mean square."""
+        x = self.body(batch.x + self.roles[batch.roles], batch.positions, batch.mask)
+        mean = torch.stack([x[row, begin:end].mean(0) for row, begin, end in batch.points])
+        last = torch.stack([x[row, end - 1] for row, _, end in batch.points])
+        return torch.cat([functional.rms_norm(part, (part.shape[-1],)) for part in (mean, last)], dim=-1)
+
+    def settle(self, batches: Iterable[Batch]) -> None:
+        """Set the center and spread of the head's features from examples."""
+        with torch.no_grad():
+            pooled = torch.cat([self.pool(batch) for batch in batches])
+        self.center.data = pooled.mean(dim=0)
+        self.spread.data = pooled.std(dim=0).clamp_min(1e-4)

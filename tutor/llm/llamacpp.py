@@ -82,6 +82,7 @@ class LlamaServer:
         params.cache_ram_mib = self.config.cache_mib
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self.config.threads or _threads()
         params.n_threads_http = 32  # one for each request that waits
+        params.hostnames = ["127.0.0.1"]
         params.api_keys = [self.key]
         params.cors_origins = _NO_ORIGIN
         params.cors_credentials = False

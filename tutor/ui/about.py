@@ -10,7 +10,7 @@ from typing import Any
 
 from tutor import __version__
 from tutor.errors import TutorError
-from tutor.judge.adapter import read_config
+from tutor.judge.adapter import FOLDER, read_config
 from tutor.library import current_version
 from tutor.settings import Settings
 from tutor.ui.services import Services
@@ -83,7 +83,8 @@ def _judge(words: Words) -> str:
         read_config()
     except TutorError as error:
         return words("about_judge_absent", why=escape(str(error)))
-    return words("about_judge_ready")
+    missing = not (FOLDER / "adapter.safetensors").is_file()
+    return words("about_judge_absent", why="adapter.safetensors") if missing else words("about_judge_ready")
 
 
 def _versions() -> str:

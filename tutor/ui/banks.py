@@ -19,7 +19,7 @@ from tutor.library import Snapshot
 from tutor.records import Question
 from tutor.retrieval import Filters, retrieve
 from tutor.settings import Settings
-from tutor.ui.items import bank_item, bank_table, question_tree
+from tutor.ui.items import bank_item, bank_list, bank_table, question_tree
 from tutor.ui.markup import LATEX
 from tutor.ui.page import CLICKS, telling
 from tutor.ui.selection import Wanted, bank_choices, kind_choices, level_choices, matching, skill_choices
@@ -94,7 +94,9 @@ class Banks:
         for menu in menus:
             menu.input(told(self.listed), filters, self.tree, **self.quiet)
         self.search.submit(told(self.listed), filters, self.tree, **self.quiet)
-        self.tree.click(told(self.shown), None, [self.question, self.item, self.actions], **self.quiet)
+        self.tree.click(
+            told(self.shown), None, [self.question, self.item, self.actions, self.bank, self.tree], **self.quiet
+        )
         self.file.change(told(self.checked), self.file, [self.report, self.confirm, self.pending], concurrency_id=INDEXING,
                          show_progress="minimal", api_visibility="private")  # fmt: skip
         added = self.confirm.click(
@@ -112,11 +114,10 @@ class Banks:
         """Fill the page from the index as it is now."""
         snapshot, words = self.services.snapshot(), self.words
         own = [source.bank for source in sources(self.services.settings)]
-        first = str(snapshot.banks[0]["bank"]) if snapshot.banks else ""
         return (
-            gr.Dropdown(choices=bank_choices(snapshot, words), value=first),
+            gr.Dropdown(choices=bank_choices(snapshot, words), value=""),
             gr.Dropdown(choices=skill_choices(snapshot, self.titles, words), value=""),
-            self.listed("", first, "", "", "", False, False),
+            self.listed("", "", "", "", "", False, False),
             bank_table(snapshot.banks, words),
             gr.Dropdown(choices=own, value=None),
         )
@@ -124,7 +125,10 @@ class Banks:
     def listed(self, text: str, bank: str, skill: str, kind: str, level: str, referenced: bool, several: bool) -> str:
         """The tree of the questions that match."""
         snapshot = self.services.snapshot()
-        found = matching(snapshot, Wanted(bank, skill, kind, level, referenced, several))
+        wanted = Wanted(bank, skill, kind, level, referenced, several)
+        if wanted == Wanted() and not text.strip():
+            return bank_list(snapshot.banks, self.words)
+        found = matching(snapshot, wanted)
         if text.strip():
             return question_tree(self._searched(snapshot, text.strip(), bank, found), self.words, opened=True)
         return question_tree(found, self.words)
@@ -139,10 +143,15 @@ class Banks:
         return list({one.id: one for one in (*exact, *hits)}.values())
 
     def shown(self, event: gr.EventData) -> tuple[Any, ...]:
-        """Show the item that was clicked."""
-        snapshot = self.services.snapshot()
-        question = snapshot.question(str(event.id))
-        return question.id, bank_item(question, snapshot, self.words, self.titles), gr.Row(visible=True)
+        """Show the item, or open the bank, that was clicked."""
+        snapshot, clicked = self.services.snapshot(), str(event.id)
+        if clicked.startswith("bank:"):
+            bank = clicked.removeprefix("bank:")
+            tree = self.listed("", bank, "", "", "", False, False)
+            return gr.skip(), gr.skip(), gr.skip(), gr.Dropdown(value=bank), tree
+        question = snapshot.question(clicked)
+        item = bank_item(question, snapshot, self.words, self.titles)
+        return question.id, item, gr.Row(visible=True), gr.skip(), gr.skip()
 
     def checked(self, uploaded: str | None) -> tuple[Any, ...]:
         """The check report of an uploaded file; only a file that passes can be confirmed."""
@@ -209,15 +218,15 @@ def check_report(name: str, row: dict[str, Any], words: Words, *, replaces: bool
         f'<p class="quiet">{words("check_lines")}: {lines}</p>',
     ]
     if replaces:
-        parts.append(f'<p class="trouble">⚠️ {words("check_replaces")}</p>')
-    parts.append(_problems(row["problems"], words) if row["problems"] else f"✅ {words('check_clean')}")
+        parts.append(f'<p class="trouble">{words("check_replaces")}</p>')
+    parts.append(_problems(row["problems"], words) if row["problems"] else f"✓ {words('check_clean')}")
     return "\n\n".join(parts)
 
 
 def refused_report(name: str, problems: list[dict[str, Any]], words: Words) -> str:
     """Why a file cannot be added."""
     title = words("check_title", name=escape(name))
-    return f"#### {title}\n\n❌ **{words('check_refused')}**\n\n{_problems(problems, words)}"
+    return f"#### {title}\n\n**{words('check_refused')}**\n\n{_problems(problems, words)}"
 
 
 def _problems(problems: list[dict[str, Any]], words: Words) -> str:

@@ -43,7 +43,7 @@ class Chat:
                 self.conversations = gr.HTML("", js_on_load=CLICKS, elem_classes="conversations")
             with gr.Column(scale=6, min_width=320, elem_classes="talk"):
                 self.chatbot = gr.Chatbot(
-                    label=words("chat_label"), show_label=False, container=False, height="58vh", min_height=360,
+                    label=words("chat_label"), show_label=False, container=False, height="calc(100vh - 320px)", min_height=360,
                     placeholder=words("hello"), examples=[{"text": words(f"example_{i + 1}")} for i in range(_EXAMPLES)],
                     latex_delimiters=list(LATEX), buttons=["copy"], sanitize_html=True, allow_tags=False,
                     group_consecutive_messages=False, layout="bubble", elem_id="chatbot",

@@ -45,7 +45,7 @@ def converse(
     try:
         with closing(stream):  # type: ignore[type-var]
             for answer in stream:
-                first = not current.answer.passages
+                first = not current.answer.passages or not current.answer.text
                 current = replace(current, answer=answer)
                 if first or time.monotonic() - drawn >= _EVERY:
                     drawn = time.monotonic()
@@ -65,8 +65,8 @@ def load_turns(services: Services, learner: str, conversation: str) -> Turns:
     stored = services.history.turns(learner, conversation)
     return tuple(
         Shown(turn.id, turn.question, turn.answer)
-        for turn, following in zip(stored, [*stored[1:], None], strict=True)
-        if following is None or following.question != turn.question
+        for i, turn in enumerate(stored)
+        if i + 1 == len(stored) or stored[i + 1].question != turn.question
     )
 
 

@@ -12,7 +12,7 @@ from tutor.ui.items import reference_block
 from tutor.ui.markup import highlight, inline, plain, safe
 from tutor.ui.words import Words
 
-ICONS: dict[Verdict, str] = {"covered": "✅", "partial": "🟡", "missing": "⬜", "contradicted": "❌"}
+ICONS: dict[Verdict, str] = {"covered": "✓", "partial": "◐", "missing": "○", "contradicted": "✗"}
 
 
 def grade_markdown(question: Question, reply: str, grade: Grade, snapshot: Snapshot, words: Words, card: str) -> str:
@@ -45,7 +45,7 @@ def grade_markdown(question: Question, reply: str, grade: Grade, snapshot: Snaps
 
 def not_graded(reason: str, words: Words) -> str:
     """What stands where a grade would: the reason, and no number."""
-    return f'<p class="trouble">⚠️ <strong>{words("not_graded")}</strong> — {escape(reason)}</p>'
+    return f'<p class="trouble"><strong>{words("not_graded")}</strong> — {escape(reason)}</p>'
 
 
 def verdict_name(point: PointVerdict, words: Words) -> str:
@@ -79,7 +79,8 @@ def _score(grade: Grade, words: Words) -> str:
     level = _level(grade.score)
     flags = "".join(f' <span class="tag warn">{words("flag_" + flag)}</span>' for flag in grade.flags)
     counts = " ".join(
-        f"{icon} {sum(1 for point in grade.points if point.verdict == verdict)}" for verdict, icon in ICONS.items()
+        f'<b class="{verdict}">{icon} {sum(1 for point in grade.points if point.verdict == verdict)}</b>'
+        for verdict, icon in ICONS.items()
     )
     return (
         f'<div class="score {level}"><span class="big">{grade.score:g}</span><span>{words("score_unit")}</span>'
@@ -95,7 +96,8 @@ def _points(points: Sequence[PointVerdict], words: Words) -> str:
     head = "".join(f"<th>{name}</th>" for name in words("points_head").split("|"))
     rows = "".join(
         f'<tr class="{point.verdict}"><td class="verdict">{verdict_name(point, words)}</td>'
-        f"<td>{inline(point.text)}{_note(point)}</td><td>{point.weight:g}</td><td>{round(100 * point.p)}%</td>"
+        f'<td>{inline(point.text)}{_note(point)}</td><td class="figure">{point.weight:g}</td>'
+        f'<td class="figure">{round(100 * point.p)}%</td>'
         f"<td>{f'<q>{escape(point.quote)}</q>' if point.quote else '—'}</td></tr>"
         for point in points
     )

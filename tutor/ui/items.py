@@ -34,7 +34,7 @@ def bank_item(question: Question, snapshot: Snapshot, words: Words, titles: Mapp
     trail = " › ".join(escape(plain(part, 40)) for part in question.trail)
     parts = [f'<p class="quiet">{trail}</p>' if trail else "", _meta(question, words, titles)]
     parts.append(f"### {safe(question.text)}")
-    parts += [f'<p class="trouble">⚠️ {inline(warning)}</p>' for warning in question.warnings]
+    parts += [f'<p class="trouble">{inline(warning)}</p>' for warning in question.warnings]
     parts.append("\n".join(f"- {safe(point)}" for point in question.subpoints))
     if question.options:
         parts += [f"**{words('options')}**", "\n".join(_option(question, option.label) for option in question.options)]
@@ -86,23 +86,37 @@ def frequency(question: Question, snapshot: Snapshot) -> int:
     return len({snapshot.items[one].bank for one in snapshot.groups.get(question.id, (question.id,))})
 
 
-def question_tree(
-    questions: Sequence[Question], words: Words, *, current: str = "", opened: bool = False, counted: bool = True
-) -> str:
+def question_tree(questions: Sequence[Question], words: Words, *, opened: bool = False) -> str:
     """Questions as a tree of banks and sections, each a button that carries its id."""
     total = words("shown", n=len(questions))
     if len(questions) > MOST_ROWS:
         total = words("shown_some", n=len(questions), most=MOST_ROWS)
     shown = questions[:MOST_ROWS]
     banks = _grouped(shown, lambda question: question.bank)
-    out = [f'<p class="quiet">{total}</p>'] if counted else []
+    out = [f'<p class="quiet">{total}</p>']
     for bank, members in banks.items():
-        inner = _sections(members, 0, current, opened or len(members) <= 30)
+        inner = _sections(members, 0, opened or len(members) <= 30)
         if len(banks) == 1:
             out.append(inner)
         else:
             out.append(_folder(bank, len(members), inner, opened))
     return f'<nav class="tree">{"".join(out)}</nav>'
+
+
+def bank_list(rows: Sequence[Mapping[str, object]], words: Words) -> str:
+    """The banks as buttons that carry `bank:` and the name: the first level of a tree too large to send whole."""
+    total = words("shown", n=sum(int(str(row["questions"])) for row in rows))
+    buttons = "".join(
+        f'<button type="button" class="row" data-id="bank:{escape(str(row["bank"]))}">› {escape(str(row["title"]))} '
+        f"<small>{row['questions']}</small></button>"
+        for row in rows
+    )
+    return f'<nav class="tree"><p class="quiet">{total}</p>{buttons}</nav>'
+
+
+def question_list(questions: Sequence[Question], title: str) -> str:
+    """Questions as a plain list of buttons under a title; empty without questions."""
+    return f"<nav><h3>{title}</h3>{''.join(map(_leaf, questions))}</nav>" if questions else ""
 
 
 def bank_table(rows: Sequence[Mapping[str, object]], words: Words) -> str:
@@ -119,15 +133,15 @@ def bank_table(rows: Sequence[Mapping[str, object]], words: Words) -> str:
     return f'<div class="scroll"><table class="banks"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _sections(questions: Sequence[Question], depth: int, current: str, opened: bool) -> str:
+def _sections(questions: Sequence[Question], depth: int, opened: bool) -> str:
     out = []
     for name, members in _grouped(
         questions, lambda question: question.trail[depth] if depth < len(question.trail) else ""
     ).items():
         if name:
-            out.append(_folder(plain(name, 60), len(members), _sections(members, depth + 1, current, opened), opened))
+            out.append(_folder(plain(name, 60), len(members), _sections(members, depth + 1, opened), opened))
         else:
-            out += [_leaf(question, current) for question in members]
+            out += [_leaf(question) for question in members]
     return "".join(out)
 
 
@@ -136,11 +150,10 @@ def _folder(name: str, count: int, inner: str, opened: bool) -> str:
     return f"<details{state}><summary>{escape(name)} <small>{count}</small></summary>{inner}</details>"
 
 
-def _leaf(question: Question, current: str) -> str:
+def _leaf(question: Question) -> str:
     mark = "●" if question.reference or question.key else "○"
-    chosen = " current" if question.id == current else ""
     return (
-        f'<button type="button" class="row{chosen}" data-id="{escape(question.id)}"><i>{mark}</i> '
+        f'<button type="button" class="row" data-id="{escape(question.id)}"><i>{mark}</i> '
         f"{escape(plain(question.text, 90))}</button>"
     )
 

@@ -11,7 +11,7 @@ from tutor.errors import TutorError
 from tutor.records import Attempt, Question
 from tutor.ui import grades
 from tutor.ui.about import card_line
-from tutor.ui.items import question_card, question_tree
+from tutor.ui.items import question_card, question_list
 from tutor.ui.markup import LATEX, plain
 from tutor.ui.page import CLICKS, telling, timer, who
 from tutor.ui.selection import (
@@ -53,7 +53,7 @@ class Practice:
             self.kind = gr.Dropdown(kind_choices(words), value="", label=words("kind"), min_width=110)
             self.level = gr.Dropdown(level_choices(words), value="", label=words("difficulty"), min_width=120)
         with gr.Row(elem_classes="filters"):
-            self.pick = gr.Dropdown([], value=None, label=words("pick", n=0), scale=5, min_width=260)
+            self.pick = gr.Dropdown([], value=None, label=words("pick", n=0), scale=5, min_width=260, elem_id="pick")
             self.draw = gr.Button(words("draw"), variant="primary", scale=1, min_width=120, elem_id="draw")
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=320):
@@ -276,7 +276,4 @@ class Practice:
         return shown, attempt.id, gr.Accordion(visible=bool(points), open=False), gr.Dropdown(points, value=None), ""
 
     def _followups(self, question: Question) -> str:
-        found = followups(question, self.services.snapshot())
-        if not found:
-            return ""
-        return f"<h3>{self.words('followups')}</h3>" + question_tree(found, self.words, opened=True, counted=False)
+        return question_list(followups(question, self.services.snapshot()), self.words("followups"))

@@ -59,7 +59,7 @@ def turn_at(turns: Sequence[Shown], index: int) -> Shown | None:
 def answer_markdown(turn: Shown, words: Words, *, busy: bool = False) -> str:
     """One answer: how the question was understood, the text with its citations, and a line about its grounds."""
     if turn.error:
-        return f"⚠️ {safe(turn.error)}"
+        return f'<p class="trouble">{inline(turn.error)}</p>'
     answer = turn.answer
     parts = []
     if answer.query and answer.query.strip() != turn.question.strip():
@@ -112,7 +112,7 @@ def remember(points: Sequence[KeyPoint], misconceptions: Sequence[Misconception]
 def header(counts: tuple[int, int, int] | None, error: str, words: Words, home: str) -> str:
     """The head of the page, as HTML. :param counts: banks, questions, questions with a reference."""
     line = words("counts", banks=counts[0], questions=counts[1], answered=counts[2]) if counts else ""
-    trouble = f'<p class="trouble">⚠️ {escape(error)}</p>' if error else ""
+    trouble = f'<p class="trouble">{escape(error)}</p>' if error else ""
     return (
         f'<header class="masthead"><div><h1>{words("title")}</h1><p>{words("tagline")}</p></div>'
         f'<div class="side"><span class="quiet">{line}</span>'
@@ -121,7 +121,7 @@ def header(counts: tuple[int, int, int] | None, error: str, words: Words, home: 
 
 
 def _card(passage: Passage, words: Words, *, opened: bool) -> str:
-    number = f'<span class="number">{passage.n}</span>' if passage.n else ""
+    number = f'<span class="card-number">{passage.n}</span>' if passage.n else ""
     anchor = f' id="passage-{passage.n}"' if passage.n else ""
     if passage.kind == "note":
         tag = words("note")

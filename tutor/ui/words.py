@@ -82,7 +82,7 @@ _TEXT: dict[str, tuple[str, str]] = {
     "level_unknown": ("未标注", "not stated"),
     "pick": ("选一道题（{n} 道，可输入查找）", "Pick a question ({n}; type to find)"),
     "pick_more": ("选一道题（共 {n} 道，列出前 {most} 道，可先筛选）", "Pick a question ({n}; the first {most} are listed, filter to narrow)"),
-    "draw": ("🎲 抽一题", "🎲 Draw one"),
+    "draw": ("抽一题", "Draw one"),
     "next": ("下一题", "Next question"),
     "no_match": ("没有符合条件又能评分的题。", "No gradable question matches."),
     "practice_empty": ("抽一题，或从上面选一道。作答后逐个得分点判定，每个判定都引用你的原话。", "Draw a question or pick one above. Your reply is judged key point by key point, each verdict quoting your words."),

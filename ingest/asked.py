@@ -1,0 +1,219 @@
+"""What a question asks: the things that it names, the words that are left, what it wants to know about them. Pure.
+
+`linking.toml` holds what this knows about words: names of one thing, names that are rivals, kinds of questions.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+
+from tutor.aliases import groups
+from tutor.followups import subjects
+from tutor.lexical import tokenize
+from tutor.records import Question
+
+_EXAMPLES = re.compile(r"[（(](?:如|例如|比如|像)[^（）()]*[）)]")
+_NUMBER = re.compile(r"(?<![a-z0-9._-])\d+(?:\.\d+)?(?:[kmgtb]i?b?)?(?![a-z0-9._-])")
+_NAME_WEIGHT = 1.6
+"""How much more a technical name counts than another word that is as rare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as linking sees it.
+
+    :ivar bare: its letters and digits only; equal ones are the same question.
+    :ivar terms: names ("=" and the first name of the thing) and words of the question.
+    :ivar title: the same, with those of its aliases.
+    :ivar named: the names in its reference and key points; `body` is their text.
+    :ivar rivals: which of the rivals the question and its aliases name, by group.
+    :ivar own_rivals: those that the question itself names, not counting examples in brackets.
+    :ivar facets: what it wants to know: why, how, drawbacks...
+    :ivar shows: what its text shows of the things that a question can want.
+    :ivar numbers: the numbers it gives.
+    """
+
+    bare: str
+    terms: frozenset[str]
+    title: frozenset[str]
+    named: frozenset[str]
+    body: str
+    rivals: Mapping[int, frozenset[int]]
+    own_rivals: Mapping[int, frozenset[int]]
+    facets: frozenset[str]
+    shows: frozenset[str]
+    numbers: frozenset[str]
+
+
+def read(question: Question) -> Asked:
+    """What a question asks, and what its answer has."""
+    own = fold(" ".join([*question.trail[-2:], question.text]) if question.kind == "topic" else question.text)
+    title = " ; ".join([own, *map(fold, question.aliases)])
+    body = " ; ".join([title, *map(fold, (question.reference, *(point.text for point in question.points)))])
+    own_terms = _terms(own)
+    answered = bool(question.reference)
+    return Asked(
+        bare=re.sub(r"[\W_]+", "", own),
+        terms=own_terms,
+        title=own_terms | _terms(title),
+        named=frozenset(_things(body)) if answered else frozenset(),
+        body=body if answered else "",
+        rivals=_rivals(_EXAMPLES.sub(" ", title)),
+        own_rivals=_rivals(_EXAMPLES.sub(" ", own)),
+        facets=frozenset(name for name, (asks, _) in _words().facets.items() if asks.search(own)),
+        shows=frozenset(
+            name
+            for name, (asks, shows) in _words().facets.items()
+            if answered and (asks.search(title) or not shows.pattern or shows.search(body))
+        ),
+        numbers=frozenset(_NUMBER.findall(own)),
+    )
+
+
+class Weights:
+    """How telling a term is: rare ones more than frequent ones, names more than other words."""
+
+    def __init__(self, questions: Iterable[Asked]) -> None:
+        counts = Counter(term for asked in questions for term in asked.terms)
+        total = sum(counts.values()) / 4 + 1
+        self._unknown = math.log(1 + total / 0.5)
+        self._weight = {term: math.log(1 + total / (count + 0.5)) * _worth(term) for term, count in counts.items()}
+
+    def one(self, term: str) -> float:
+        """Weight of one term."""
+        return self._weight.get(term) or self._unknown * _worth(term)
+
+    def share(self, terms: frozenset[str], among: frozenset[str]) -> float:
+        """Which part of `terms`, by weight, is `among` others; 0.5 when there are none to speak of."""
+        return self._part(terms, terms & among)
+
+    def share_in_answer(self, terms: frozenset[str], answered: Asked) -> float:
+        """Which part of `terms`, by weight, the answered question and its answer have."""
+        held = {term for term in terms if (term in answered.named if term[0] == "=" else term in answered.body)}
+        return self._part(terms, held)
+
+    def _part(self, terms: frozenset[str], held: Iterable[str]) -> float:
+        total = sum(map(self.one, terms))
+        return sum(map(self.one, held)) / total if total else 0.5
+
+
+def conflict(one: Mapping[int, frozenset[int]], other: Mapping[int, frozenset[int]]) -> str:
+    """The rivals by which two texts differ, as shown to the learner, or "": each side names one that the other does not."""
+    for group in one.keys() & other.keys():
+        left, right = one[group] - other[group], other[group] - one[group]
+        if left and right:
+            names = _words().rivals[group]
+            return " / ".join(names[i][0] for i in sorted(left | right))
+    return ""
+
+
+def fold(text: str) -> str:
+    """One form for full-width, compatibility and capital letters."""
+    return unicodedata.normalize("NFKC", text).lower()
+
+
+def _worth(term: str) -> float:
+    return _NAME_WEIGHT if term[0] == "=" else 1.0
+
+
+def _terms(folded: str) -> frozenset[str]:
+    things = _things(folded)
+    rest = folded
+    for name in sorted(things.values(), key=len, reverse=True):
+        rest = rest.replace(name, " ; ")
+    return frozenset({*things, *tokenize(" ; ".join(subjects(rest)))})
+
+
+def _things(folded: str) -> dict[str, str]:
+    """The things that a text names, and the name it uses."""
+    words = _words()
+    return {"=" + words.thing[name]: name for name in words.names.find(folded)}
+
+
+def _rivals(folded: str) -> dict[int, frozenset[int]]:
+    words = _words()
+    found: dict[int, set[int]] = {}
+    for name in words.names.find(folded):
+        for group, rival in words.rival_of.get(name, ()):
+            found.setdefault(group, set()).add(rival)
+    return {group: frozenset(members) for group, members in found.items()}
+
+
+class _Names:
+    """Finds names in a text, the longest at each place, from left to right. (One regular expression of them is slow.)"""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._by_start: dict[str, list[str]] = {}
+        for name in sorted(names, key=len, reverse=True):
+            self._by_start.setdefault(name[:2], []).append(name)
+
+    def find(self, text: str) -> list[str]:
+        """The names in `text`, in order."""
+        found = []
+        at = 0
+        while at < len(text):
+            name = self._at(text, at)
+            if name:
+                found.append(name)
+            at += len(name) or 1
+        return found
+
+    def _at(self, text: str, at: int) -> str:
+        for name in self._by_start.get(text[at : at + 2], ()):
+            end = at + len(name)
+            if text.startswith(name, at) and not (_inside(text, at) or _inside(text, end)):
+                return name
+        return ""
+
+
+def _inside(text: str, at: int) -> bool:
+    """Whether a place lies inside an English word or a number."""
+    return 0 < at < len(text) and all(one.isascii() and one.isalnum() for one in text[at - 1 : at + 1])
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    names: _Names
+    thing: Mapping[str, str]
+    rivals: tuple[tuple[tuple[str, ...], ...], ...]
+    rival_of: Mapping[str, tuple[tuple[int, int], ...]]
+    facets: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]]
+
+
+@lru_cache(maxsize=1)
+def _words() -> _Words:
+    table = tomllib.loads(resources.files("ingest").joinpath("linking.toml").read_text("utf-8"))
+    rivals = tuple(tuple(tuple(fold(name) for name in rival.split("|")) for rival in line) for line in table["rivals"])
+    thing = _join([*groups(), *([fold(name) for name in line.split("|")] for line in table["synonyms"])])
+    rival_of: dict[str, tuple[tuple[int, int], ...]] = {}
+    for i, group in enumerate(rivals):
+        for j, names in enumerate(group):
+            for name in names:
+                rival_of[name] = (*rival_of.get(name, ()), (i, j))
+                thing.setdefault(name, next((thing[other] for other in names if other in thing), names[0]))
+    return _Words(
+        names=_Names(thing),
+        thing=thing,
+        rivals=rivals,
+        rival_of=rival_of,
+        facets={name: (re.compile(asks), re.compile(shows)) for name, (asks, shows) in table["facets"].items()},
+    )
+
+
+def _join(lines: Iterable[Sequence[str]]) -> dict[str, str]:
+    """The first name of the thing for each of its names; lines that share a name are about one thing."""
+    first: dict[str, str] = {}
+    for line in lines:
+        known = {first[name] for name in line if name in first}
+        head = min(known, default=line[0])
+        first.update({name: head for name, other in first.items() if other in known})
+        first.update(dict.fromkeys(line, head))
+    return first
