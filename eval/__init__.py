@@ -1,0 +1,1 @@
+"""Measurements: cases, metrics, results, and the training of the point judge."""

@@ -34,7 +34,7 @@ class Coverage:
 
 
 def standing(snapshot: Snapshot, question: Question) -> str:
-    """"own", "linked" or "none"."""  # noqa: D300, D400
+    """"own", "linked" or "none"."""
     if question.reference or question.key:
         return "own"
     return "linked" if question.id in snapshot.links else "none"

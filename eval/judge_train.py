@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import sys
 import time
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from eval.judge_batches import LETTERS, judge_all, loss_of, pack, pack_lazily, texts_of
+from eval.judge_batches import LETTERS, Packed, judge_all, loss_of, pack, pack_lazily, texts_of
 from eval.judge_cache import StateCache
 from eval.judge_data import Example
 from eval.judge_mix import STAGES, mixture, validation
@@ -29,6 +30,7 @@ from tutor import settings
 from tutor.judge.adapter import AdapterConfig, fingerprint, projections, save
 from tutor.judge.body import BodyConfig
 from tutor.judge.network import Reader, Tokens, Upper
+from tutor.judge.overlap import COUNT, repeated
 from tutor.judge.packing import stack
 
 
@@ -48,27 +50,33 @@ class LowRank(nn.Module):
         return product
 
 
-def calibrate(logits: Sequence[Tensor], examples: Sequence[Example]) -> tuple[float, tuple[float, ...]]:
-    """Temperature and class biases that make the labelled examples most likely; the biases are held near zero."""
-    pairs = [
-        (z[i], label) for z, example in zip(logits, examples, strict=True) for i, label in enumerate(example.labels)
-    ]
-    stacked = torch.stack([z for z, _ in pairs])
-    allowed = torch.tensor([[letter in label for letter in LETTERS] for _, label in pairs])
-    parameters = torch.zeros(5, requires_grad=True)
-    optimizer = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe")
+def calibrate(logits: Sequence[Tensor], examples: Sequence[Example], config: AdapterConfig) -> AdapterConfig:
+    """The config with temperature, class biases and weights of the repeated wording that fit the examples best.
+
+    Fitted to labels and to human scores alike; biases and weights are held near zero.
+    """
+    stacked = torch.cat(list(logits))
+    said = torch.tensor([repeated(example.reply, point) for example in examples for point in example.points])
+    parameters = torch.zeros(5 + 4 * COUNT, requires_grad=True)
+    packed = Packed((), (), tuple(examples))
+    optimizer = torch.optim.LBFGS([parameters], max_iter=100, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        logs = torch.log_softmax(stacked * parameters[0].exp() + parameters[1:], dim=-1)
-        loss = -logs.masked_fill(~allowed, -1e9).logsumexp(-1).mean() + 0.01 * parameters[1:].square().sum()
+        weights = parameters[5:].reshape(4, COUNT)
+        loss = loss_of(stacked * parameters[0].exp() + parameters[1:5] + said @ weights.T, packed)
+        loss = loss + 0.005 * parameters[1:].square().sum()
         torch.autograd.backward(loss)
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    values = parameters.detach().tolist()
-    mean = sum(values[1:]) / 4
-    return float(torch.tensor(-values[0]).exp()), tuple(round(value - mean, 4) for value in values[1:])
+    values = [round(value, 4) for value in parameters.detach().tolist()]
+    return replace(
+        config,
+        temperature=round(math.exp(-values[0]), 4),
+        bias=tuple(values[1:5]),
+        overlap=tuple(tuple(values[5 + COUNT * i : 5 + COUNT * (i + 1)]) for i in range(4)),
+    )
 
 
 def report(logits: Sequence[Tensor], examples: Sequence[Example]) -> Iterator[str]:
@@ -170,15 +178,13 @@ def train(arguments: argparse.Namespace) -> int:
     held_out = validation()
     cache.fill(texts_of(held_out, config), tokens, reader)
     logits = judge_all(upper, held_out, cache, config)
-    temperature, bias = calibrate(
-        [z for z, e in zip(logits, held_out, strict=True) if e.labels], [e for e in held_out if e.labels]
-    )
-    print("\n".join(report(logits, held_out)), f"\n  temperature {temperature:.3f} bias {bias}")
+    config = calibrate(logits, held_out, config)
+    print("\n".join(report(logits, held_out)), f"\n  {config}")
     remarks = {"seed": arguments.seed, "examples": len(examples), "steps": len(batches), "rank": arguments.rank}
     save(
         upper,
         {name: (layer.a, layer.b) for name, layer in low_rank.items()},
-        replace(config, temperature=round(temperature, 4), bias=bias, trained=remarks),
+        replace(config, trained=remarks),
         arguments.out,
     )
     return 0

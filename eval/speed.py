@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 
 from eval.results import save
-from tutor.answering import build_prompt, stream_answer
+from tutor.answering import OFFERED, Tutor, build_prompt, stream_answer
 from tutor.assembly import open_tutor
-from tutor.records import Passage
+from tutor.prompts import ANSWER_PREFIX
 from tutor.retrieval import retrieve
 from tutor.settings import Settings
 
@@ -67,58 +67,47 @@ def run(settings: Settings, arguments: Sequence[str]) -> int:
         "retrieval_max_s": max(retrieval),
     }
     if tutor.model is not None:
-        rows |= _generation(tutor.model, snapshot_questions=questions, settings=settings)
+        rows |= _generation(tutor, tutor.model, questions)
     for name, value in rows.items():
-        print(f"{name:32} {value:10.3f}")
+        print(f"{name:36} {value:10.3f}")
     print(f"written to {save('speed', {'model': settings.model, 'rows': rows})}")
     tutor.library.close()
     return 0
 
 
-def _generation(model: BaseChatModel, snapshot_questions: Sequence[str], settings: Settings) -> dict[str, float]:
-    tutor = open_tutor(settings)
-    snapshot = tutor.library.snapshot()
-    list(model.stream("你好"))  # start the engine before any clock runs
-    cold, warm, bare_cold, first_text = [], [], [], []
-    for question in snapshot_questions:
-        offered = [p for p in retrieve(snapshot, tutor.embeddings, question).passages if p.has_reference][:3]
-        if not offered:
-            continue
-        prompt, _ = build_prompt(question, question, offered, ())
+def _generation(tutor: Tutor, model: BaseChatModel, questions: Sequence[str]) -> dict[str, float]:
+    for _ in model.stream([*ANSWER_PREFIX, HumanMessage("你好")]):
+        pass  # the engine starts, and reads the prefix that every prompt shares, before any clock runs
+    sources, ours, further, bare = [], [], [], []
+    for question in questions:
         started = time.perf_counter()
-        sources = None
-        for state in stream_answer(tutor_with(tutor, model), question):
-            if sources is None:
-                sources = time.perf_counter() - started
-            last = state
-        cold.append(last.timings)
-        first_text.append(sources or 0.0)
-        again = _other_question(prompt, offered)
-        warm.append(_time(model, again))
-        # a nonce at the very front defeats the prefix cache: the same length of prompt, read anew
-        bare_cold.append(_time(model, [type(prompt[0])(f"#{time.monotonic_ns()}"), *prompt[1:]]))
+        states = stream_answer(tutor, question)
+        first = next(states)
+        sources.append(time.perf_counter() - started)
+        *_, last = states
+        if not last.timings["prompt_tokens"]:
+            continue
+        ours.append(last.timings)
+        offered = [passage for passage in first.passages if passage.has_reference][:OFFERED]
+        prompt, _ = build_prompt(question, question, offered, ())
+        # the same question on other words in front of the passages: as long, and just as little of it read before
+        text = str(prompt[-1].content)
+        bare.append(_time(model, [*prompt[:-1], HumanMessage(f"({time.monotonic_ns() % 997}){text}")]))
+        other, _ = build_prompt("用一句话说说要点。", "用一句话说说要点。", offered, ())
+        further.append(_time(model, other))
+    generation = statistics.median(timings["first_token_s"] - timings["retrieve_s"] for timings in ours)
+    engine = statistics.median(timing.first for timing in bare)
     return {
-        "sources_p50_s": statistics.median(first_text),
-        "prompt_tokens_p95": _p95([timings["prompt_tokens"] for timings in cold]),
-        "ours_first_token_p50_s": statistics.median(t["first_token_s"] for t in cold),
-        "ours_generation_first_token_p50_s": statistics.median(t["first_token_s"] - t["retrieve_s"] for t in cold),
-        "bare_first_token_p50_s": statistics.median(t.first for t in bare_cold),
-        "warm_first_token_p50_s": statistics.median(t.first for t in warm),
-        "warm_new_tokens_max": max(t.prompt - t.cached for t in warm),
-        "decode_tokens_per_s": statistics.median(t.decode for t in warm),
-        "bare_decode_tokens_per_s": statistics.median(t.decode for t in bare_cold),
+        "sources_p50_s": statistics.median(sources),
+        "prompt_tokens_p95": _p95([timings["prompt_tokens"] for timings in ours]),
+        "prompt_tokens_cached_p50": statistics.median(timings["cached_tokens"] for timings in ours),
+        "first_token_p50_s": statistics.median(timings["first_token_s"] for timings in ours),
+        "bare_engine_first_token_p50_s": engine,
+        "first_token_ours_over_bare": generation / engine,
+        "same_passages_new_tokens_max": max(timing.prompt - timing.cached for timing in further),
+        "same_passages_first_token_p50_s": statistics.median(timing.first for timing in further),
+        "decode_tokens_per_s": statistics.median(timing.decode for timing in (*bare, *further)),
     }
-
-
-def tutor_with(tutor, model):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D103
-    from dataclasses import replace
-
-    return replace(tutor, model=model)
-
-
-def _other_question(prompt: Sequence[BaseMessage], offered: Sequence[Passage]) -> list[BaseMessage]:
-    other, _ = build_prompt("用一句话说明要点。", "用一句话说明要点。", offered, ())
-    return [*prompt[:-1], other[-1]]
 
 
 def _time(model: BaseChatModel, messages: Sequence[BaseMessage]) -> Timing:

@@ -1,0 +1,1 @@
+"""Bank files of many formats become questions, links between them, and the index."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ingest.index import IndexReport, Progress, Source, build, shipped_sources
+from ingest.index import IndexReport, Progress, build
 from ingest.parsing import parse_file
+from ingest.sources import Source, shipped_sources
 from tutor.embedding import GemmaEmbeddings
 from tutor.errors import BankError, Problem
 from tutor.settings import Settings

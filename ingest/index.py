@@ -7,7 +7,6 @@ bank, removing one and rebuilding are the same act, and a crash at any moment le
 from __future__ import annotations
 
 import errno
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -25,10 +24,10 @@ from filelock import FileLock, Timeout
 
 from ingest.chunking import chunk_all
 from ingest.linking import link
-from ingest.parsing import parse_file
+from ingest.sources import Source, describe, parse_all, shipped_sources, sources
 from ingest.vectors import VectorCache
 from tutor.embedding import GemmaEmbeddings
-from tutor.errors import BankError, IndexFault, IndexLocked, Problem
+from tutor.errors import IndexFault, IndexLocked
 from tutor.library import LAYOUT, current_version, read_manifest, write_rows
 from tutor.records import Bank, Chunk, Note, Question
 from tutor.settings import Settings
@@ -36,17 +35,6 @@ from tutor.store import VectorStore
 
 Progress = Callable[[int, int], None]
 _SELF_RECALL_SAMPLE = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A bank file of the index. `path` is what the learner named; `file` is where its content is read from."""
-
-    bank: str
-    path: str
-    file: Path
-    format: str | None
-    shipped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +48,6 @@ class IndexReport:
     embed_seconds: float
     seconds: float
     changed: bool = True
-
-
-def sources(settings: Settings) -> list[Source]:
-    """The banks of the current version that the learner added."""
-    version = current_version(settings.index)
-    if version is None:
-        return []
-    folder = settings.index / version
-    return [
-        Source(
-            bank=row["bank"], path=row["path"], file=folder / "banks" / row["file"], format=row["format"], shipped=False
-        )
-        for row in read_manifest(folder)["sources"]
-        if not row["shipped"]
-    ]
-
-
-def shipped_sources(settings: Settings) -> list[Source]:
-    """The banks of the corpus folder: every Markdown file there that has a front matter."""
-    found = []
-    for file in sorted(settings.corpus.glob("*.md")):
-        with file.open(encoding="utf-8") as text:
-            if text.readline().strip() == "---":
-                found.append(Source(bank="", path=f"corpus/{file.name}", file=file, format="corpus", shipped=True))
-    return found
 
 
 def build(
@@ -107,7 +70,7 @@ def build(
     with _exclusive(settings.index):
         chosen = [*shipped_sources(settings), *change([] if rebuild and _broken(settings) else sources(settings))]
         version = current_version(settings.index)
-        plan = [_describe(source) for source in chosen]
+        plan = [describe(source) for source in chosen]
         if version and not rebuild and _same(settings.index / version, plan, embeddings):
             manifest = read_manifest(settings.index / version)
             return IndexReport(
@@ -116,7 +79,7 @@ def build(
         cache_folder = settings.home / "cache" / "vectors"
         if rebuild:
             shutil.rmtree(cache_folder, ignore_errors=True)
-        banks = _parse(chosen)
+        banks = parse_all(chosen)
         name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
         folder = settings.index / f".{name}.partial"
         try:
@@ -146,7 +109,7 @@ def _write_version(
         file = "" if source.shipped else f"{bank.name}{source.file.suffix.lower()}"
         if file:
             shutil.copyfile(source.file, folder / "banks" / file)
-        rows.append({**_describe(source), "bank": bank.name, "format": bank.format, "file": file})
+        rows.append({**describe(source), "bank": bank.name, "format": bank.format, "file": file})
     items: list[Question | Note] = []
     for bank in banks:
         items += [*bank.questions, *bank.notes]
@@ -238,42 +201,6 @@ def _clean(index: Path, keep: str | None) -> None:
     for path in index.iterdir():
         if path.is_dir() and path.name != keep:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _parse(chosen: Sequence[Source]) -> list[Bank]:
-    banks: list[Bank] = []
-    taken: dict[str, str] = {}
-    ids: dict[str, str] = {}
-    for source in chosen:
-        bank = parse_file(source.file, name=source.bank or None, format=source.format).bank
-        if bank.name in taken:
-            raise BankError(source.path, [Problem(0, f"the bank name {bank.name!r} is taken by {taken[bank.name]}")])
-        taken[bank.name] = source.path
-        for question in bank.questions:
-            if question.id in ids:
-                raise BankError(
-                    source.path, [Problem(question.line, f"the id {question.id!r} is taken by {ids[question.id]}")]
-                )
-            ids[question.id] = f"{source.path}:{question.line}"
-        banks.append(
-            replace(
-                bank,
-                path=source.path,
-                questions=tuple(replace(question, path=source.path) for question in bank.questions),
-                notes=tuple(replace(note, path=source.path) for note in bank.notes),
-            )
-        )
-    return banks
-
-
-def _describe(source: Source) -> dict[str, Any]:
-    return {
-        "bank": source.bank,
-        "path": source.path,
-        "format": source.format,
-        "shipped": source.shipped,
-        "sha256": hashlib.sha256(source.file.read_bytes()).hexdigest(),
-    }
 
 
 def _same(folder: Path, plan: Sequence[dict[str, Any]], embeddings: GemmaEmbeddings) -> bool:

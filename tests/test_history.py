@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tutor.errors import TutorError
+from tutor.exporting import export
 from tutor.history import open_history
 from tutor.records import Citation, CitedAnswer, Grade, Passage, PointVerdict
 
@@ -82,11 +83,11 @@ def test_exports_hold_every_attempt(tmp_path, ending):
     history = open_history(tmp_path / "h.db")
     history.add_attempt("me", "q1", "作答一", GRADE, NOW)
     path = tmp_path / f"out.{ending}"
-    assert history.export("me", path) == 1
+    export(history.attempts("me"), path)
     text = path.read_text("utf-8")
     assert "q1" in text and "另一点" in text
     if ending == "json":
         assert json.loads(text)[0]["reply"] == "作答一"
     with pytest.raises(TutorError, match="md"):
-        history.export("me", tmp_path / "out.pdf")
+        export(history.attempts("me"), tmp_path / "out.pdf")
     history.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -162,6 +163,7 @@ def test_nothing_to_judge_is_no_work(judge: PointJudge) -> None:
     assert judge.entails([]) == []
 
 
+@limits(deadline=None)
 @given(reply=st.text(max_size=300), point=st.text(max_size=80), question=st.text(max_size=60))
 def test_any_text_gets_probabilities(judge: PointJudge, reply: str, point: str, question: str) -> None:
     (record,) = judge.verdicts(question, reply, [point])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from eval.agreement import agreement, pearson, quadratic_kappa, steps_of, tiers, weighted_f1
@@ -92,6 +93,7 @@ def test_lines_on_the_same_reply_become_one_example(tmp_path: Path) -> None:
     assert example.labels == ("m", "c")
 
 
+@limits(deadline=None)
 @given(st.text(min_size=1, max_size=40))
 def test_the_split_of_a_question_never_changes_and_parts_are_about_as_large_as_said(name: str) -> None:
     assert split_of(name) == split_of(name)
@@ -172,6 +174,7 @@ def test_a_graded_row_becomes_a_score_over_its_reference() -> None:
     assert "移动元素" in "".join(example.points)
 
 
+@limits(deadline=None)
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_overlap_is_a_share(a: str, b: str) -> None:
     assert 0 <= overlap(a, b) <= 1
@@ -187,6 +190,7 @@ def test_our_lines_are_well_formed() -> None:
 scores = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=2, max_size=30)
 
 
+@limits(deadline=None)
 @given(scores)
 def test_full_agreement_is_one_and_has_no_error(gold: list[float]) -> None:
     found = agreement(gold, gold)
@@ -194,6 +198,7 @@ def test_full_agreement_is_one_and_has_no_error(gold: list[float]) -> None:
     assert found["r"] in (0.0, 1.0)
 
 
+@limits(deadline=None)
 @given(scores, st.randoms(use_true_random=False))
 def test_measures_stay_in_their_ranges(gold: list[float], rng: random.Random) -> None:
     predicted = [rng.random() for _ in gold]

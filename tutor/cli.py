@@ -16,7 +16,7 @@ from tutor.errors import TutorError
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; each sets `run`, a function of (settings, arguments)."""
-    from tutor import commands
+    from tutor import bank_commands, commands
 
     parser = argparse.ArgumentParser(
         prog="tutor", description="LLM/ML interview tutor: offline, cited, graded point by point."
@@ -67,11 +67,11 @@ def build_parser() -> argparse.ArgumentParser:
     for action in (remove, show):
         action.add_argument("bank")
     for action, run in (
-        (add, commands.bank_add),
-        (check, commands.bank_check),
-        (listing, commands.bank_list),
-        (remove, commands.bank_remove),
-        (show, commands.bank_show),
+        (add, bank_commands.bank_add),
+        (check, bank_commands.bank_check),
+        (listing, bank_commands.bank_list),
+        (remove, bank_commands.bank_remove),
+        (show, bank_commands.bank_show),
     ):
         action.add_argument("--json", action="store_true", help="print JSON only")
         action.set_defaults(run=run)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import shutil
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -54,8 +53,6 @@ def _run(what: str, check: Callable[[Settings], str], settings: Settings) -> Fin
 
 
 def _python(_: Settings) -> str:
-    if sys.version_info < (3, 11):
-        raise TutorError(f"Python {platform.python_version()} is too old; 3.11 or later is needed")
     return f"{platform.python_version()} on {platform.system()} {platform.machine()}"
 
 
@@ -96,7 +93,8 @@ def _engine(settings: Settings) -> str:
 
 def _offline(settings: Settings) -> str:
     """Index one bank, retrieve, answer without the language model and grade, with no way out of this machine."""
-    from ingest.index import build, shipped_sources
+    from ingest.index import build
+    from ingest.sources import shipped_sources
     from tutor.answering import stream_answer
     from tutor.assembly import open_grader, open_tutor
 

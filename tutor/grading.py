@@ -12,6 +12,7 @@ A point that is not missing quotes the reply; one that cannot is missing. No lan
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -157,13 +158,12 @@ def _grade_choice(question: Question, reply: str) -> tuple[list[PointVerdict], t
 
 def chosen_letters(reply: str, labels: Sequence[str]) -> tuple[str, str]:
     """The option letters that a reply chooses, sorted, and the span that says so; ("", "") when it names none."""
-    import re
-
     allowed = "".join(labels)
     text = reply.strip()
     only = re.fullmatch(rf"[\s(（]*((?:[{allowed}][\s,，、和&]*)+)[.。)）]?", text, re.IGNORECASE)
     said = re.search(
-        rf"(?:选项?|答案(?:是|为|选)?|选择|应(?:该)?选|answer(?: is)?|choose|pick|option)\s*[:：]?\s*[(（]?((?:[{allowed}](?![a-z])[,，、和 ]*)+)",
+        r"(?:选项?|答案(?:是|为|选)?|选择|应(?:该)?选|answer(?: is)?|choose|pick|option)\s*[:：]?\s*[(（]?"
+        rf"((?:[{allowed}](?![a-z])[,，、和 ]*)+)",
         text,
         re.IGNORECASE,
     )

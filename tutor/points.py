@@ -33,10 +33,8 @@ def split_reference(reference: str) -> tuple[KeyPoint, ...]:
     """
     body = _DISPLAY.sub(" ", _FENCE.sub(" ", reference))
     listed = _items(body)
-    if len(listed) >= 2:
-        candidates = [(text, 2.0) for text in listed]
-    else:
-        candidates = [(text, 1.0) for text in _sentences(body)]
+    weight, texts = (2.0, listed) if len(listed) >= 2 else (1.0, _sentences(body))
+    candidates = [(text, weight) for text in texts]
     points = _merge(_distinct([(text, weight) for text, weight in candidates if not _FILLER.match(text)]))
     if not points and reference.strip():
         points = [(_plain(reference.strip())[:300], 1.0)]

@@ -112,13 +112,12 @@ def gather(snapshot: Snapshot, embeddings: GemmaEmbeddings, query: str, filters:
     query = snapshot.lexical.correct(query)
     vector = embeddings.embed_query(query)
     cosines = dict(snapshot.store.search(vector, _CANDIDATES, filters.banks or None))
-    found = [snapshot.order[i] for i, _ in snapshot.lexical.search(expand(query), _CANDIDATES)]
-    found += [snapshot.order[i] for item_id in snapshot.asked.get(plain(query), ()) for i in snapshot.places[item_id]]
-    items = dict.fromkeys(snapshot.chunks[chunk_id].item_id for chunk_id in found)
-    others = [snapshot.order[i] for item_id in items for i in snapshot.places[item_id]]
-    cosines |= snapshot.store.similarities(
-        vector, [chunk_id for chunk_id in others if snapshot.chunks[chunk_id].embedded and chunk_id not in cosines]
-    )
+    found = [snapshot.chunks[snapshot.order[i]].item_id for i, _ in snapshot.lexical.search(expand(query), _CANDIDATES)]
+    found += snapshot.asked.get(plain(query), ())
+    # whole answers have no vectors: an item found by their words is compared by its question and its opening
+    pieces = [snapshot.chunks[snapshot.order[i]] for item_id in dict.fromkeys(found) for i in snapshot.places[item_id]]
+    missing = [piece.id for piece in pieces if piece.embedded and piece.id not in cosines]
+    cosines |= snapshot.store.similarities(vector, missing)
     nearest: dict[str, dict[str, float]] = {}
     for chunk_id, cosine in cosines.items():
         chunk = snapshot.chunks[chunk_id]

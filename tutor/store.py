@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import chromadb
 import numpy as np
@@ -32,7 +33,8 @@ class VectorStore:
 
         :raises IndexFault: there is no readable store.
         """
-        self._client = chromadb.PersistentClient(
+        self._client: Any = chromadb.PersistentClient(  # declared as ClientAPI, which lacks close()
+           
             path=str(folder), settings=ChromaSettings(anonymized_telemetry=False, allow_reset=False)
         )
         if create:
@@ -63,12 +65,9 @@ class VectorStore:
         size = self.count()
         if size == 0:
             return []
-        found = self._chunks.query(
-            query_embeddings=[np.asarray(vector, dtype=np.float32)],
-            n_results=min(k, size),
-            where={"bank": {"$in": [*banks]}} if banks else None,
-            include=["distances"],
-        )
+        only: Any = {"bank": {"$in": [*banks]}} if banks else None
+        asked: Any = [[float(x) for x in vector]]  # Chroma's declared types leave out plain lists of lists
+        found = self._chunks.query(query_embeddings=asked, n_results=min(k, size), where=only, include=["distances"])
         distances = found["distances"] or [[]]
         return [(i, 1.0 - float(d)) for i, d in zip(found["ids"][0], distances[0], strict=True)]
 
@@ -91,4 +90,4 @@ class VectorStore:
 
     def close(self) -> None:
         """Release the files."""
-        self._client.close()  # type: ignore[attr-defined] (the declared type is the narrower ClientAPI)
+        self._client.close()

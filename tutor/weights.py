@@ -94,13 +94,16 @@ def fetch(
     record = _read_record(models)
     if all(_recorded(record, models, file, pinned) for model in chosen for file, pinned in _files(models, model)):
         return [Fetched(model.name, str(_place(models, model)), (), 0.0) for model in chosen]
-    models.mkdir(parents=True, exist_ok=True)
     try:
+        models.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(models / ".lock", timeout=0):
             down: set[str] = set()
             return [_complete(models, model, source, hub, download, down) for model in chosen]
     except filelock.Timeout:
         raise WeightsError(f"Another process is fetching weights into {models}: wait until it has finished") from None
+    except OSError as error:  # of the disk: the sources have named those of the network
+        raise WeightsError(f"The weights cannot be written into {models} ({error}): make room, or name another "
+                           f"folder in TUTOR_MODELS") from error
 
 
 def verify(models: Path, names: Sequence[str] | None = None, *, manifest: Path = MANIFEST) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tutor.errors import WeightsError
 from tutor.judge.body import Layer
 from tutor.judge.network import CLASSES, Upper
+from tutor.judge.overlap import COUNT
 
 FOLDER = Path(__file__).resolve().parent
 _EXACT = ("center", "spread")
@@ -29,7 +30,8 @@ class AdapterConfig:
     :ivar base: fingerprint of the base weights it was trained on. :ivar scale: factor of the low-rank products.
     :ivar first: the first layer that reads reply and point together. :ivar last: one past the last layer used.
     :ivar question_tokens: (and reply_tokens, point_tokens) longest text of each role; longer replies are read in windows.
-    :ivar temperature: and `bias`: calibration; logits become `logits / temperature + bias`.
+    :ivar temperature: (and bias, overlap) calibration: logits become `logits / temperature + bias + overlap @ repeated`;
+        `overlap` holds a row for each class, see `tutor.judge.overlap`.
     :ivar trained: free remarks on the training: seed, examples, date.
     """
 
@@ -42,6 +44,7 @@ class AdapterConfig:
     point_tokens: int
     temperature: float = 1.0
     bias: tuple[float, ...] = (0.0,) * len(CLASSES)
+    overlap: tuple[tuple[float, ...], ...] = ((0.0,) * COUNT,) * len(CLASSES)
     trained: dict[str, str | int | float] | None = None
 
 
@@ -74,7 +77,7 @@ def read_config(folder: Path = FOLDER) -> AdapterConfig:
         raise WeightsError(f"{path} is missing: the point judge is not trained; run `python -m eval.judge_train`")
     try:
         raw = json.loads(path.read_text("utf-8"))
-        return AdapterConfig(**{**raw, "bias": tuple(raw["bias"])})
+        return AdapterConfig(**{**raw, "bias": tuple(raw["bias"]), "overlap": tuple(map(tuple, raw["overlap"]))})
     except (json.JSONDecodeError, TypeError, KeyError) as error:
         raise WeightsError(f"{path} is not a description of an adapter ({error}); restore it") from error
 

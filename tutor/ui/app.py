@@ -9,7 +9,6 @@ from typing import Any
 
 import gradio as gr
 from gradio.components.navbar import Navbar
-from langchain_core.language_models import BaseChatModel
 from starlette.middleware import Middleware
 
 from tutor import prompts
@@ -43,9 +42,7 @@ def launch(settings: Settings) -> None:
     services = open_services(settings)
     app = build_app(services)
     guard = Middleware(Guard, host=settings.host, home=homes(settings.language))
-    model = services.tutor.model
-    if model is not None:
-        threading.Thread(target=_warm, args=(model,), daemon=True).start()
+    threading.Thread(target=_warm, args=(services,), daemon=True).start()
     try:
         app.launch(
             server_name=settings.host, server_port=settings.port, share=False, inbrowser=False, quiet=False,
@@ -141,9 +138,11 @@ def theme() -> gr.themes.Base:
     )  # fmt: skip
 
 
-def _warm(model: BaseChatModel) -> None:
-    """Let the model read the part that all prompts share, so that the first question need not wait for it."""
+def _warm(services: Services) -> None:
+    """Load the models before they are needed: the first question then waits for neither."""
     try:
-        prewarm(model, prompts.ANSWER_PREFIX)
+        services.tutor.embeddings.embed_query("warm up")
+        if services.tutor.model is not None:
+            prewarm(services.tutor.model, prompts.ANSWER_PREFIX)
     except TutorError as error:
         logging.getLogger(__name__).warning("%s", error)

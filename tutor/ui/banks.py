@@ -12,7 +12,7 @@ import gradio as gr
 
 from ingest.banks import add, remove
 from ingest.checking import report
-from ingest.index import sources
+from ingest.sources import sources
 from ingest.parsing import parse_file
 from tutor.errors import BankError, TutorError
 from tutor.library import Snapshot
