@@ -1,6 +1,6 @@
 """What a question asks: the things that it names, the words that are left, what it wants to know about them. Pure.
 
-`linking.toml` holds what this knows about words: names of one thing, names that are rivals, kinds of questions.
+`linking.toml` holds what this knows about words: names of one thing, rivals, opposites, kinds of questions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Asked:
     :ivar terms: names ("=" and the first name of the thing) and words of the question.
     :ivar title: the same, with those of its aliases.
     :ivar named: the names in its reference and key points; `body` is their text.
-    :ivar rivals: which of the rivals the question and its aliases name, by group.
+    :ivar rivals: which of the rivals and opposites the question and its aliases name, by group.
     :ivar own_rivals: those that the question itself names, not counting examples in brackets.
     :ivar facets: what it wants to know: why, how, drawbacks...
     :ivar shows: what its text shows of the things that a question can want.
@@ -55,27 +55,35 @@ class Asked:
 
 def read(question: Question) -> Asked:
     """What a question asks, and what its answer has."""
-    own = fold(" ".join([*question.trail[-2:], question.text]) if question.kind == "topic" else question.text)
-    title = " ; ".join([own, *map(fold, question.aliases)])
-    body = " ; ".join([title, *map(fold, (question.reference, *(point.text for point in question.points)))])
-    own_terms = _terms(own)
+    own = fold(_self_contained(question))
+    aliases = " ; ".join(map(fold, question.aliases))
     answered = bool(question.reference)
+    title = f"{own} ; {aliases}"
+    body = " ; ".join([title, *map(fold, (question.reference, *(point.text for point in question.points)))])
+    terms = _terms(own)
+    facets = _words().facets.items()
     return Asked(
         bare=re.sub(r"[\W_]+", "", own),
-        terms=own_terms,
-        title=own_terms | _terms(title),
+        terms=terms,
+        title=terms | _terms(aliases),
         named=frozenset(_things(body)) if answered else frozenset(),
         body=body if answered else "",
         rivals=_rivals(_EXAMPLES.sub(" ", title)),
         own_rivals=_rivals(_EXAMPLES.sub(" ", own)),
-        facets=frozenset(name for name, (asks, _) in _words().facets.items() if asks.search(own)),
+        facets=frozenset(name for name, (asks, _) in facets if asks.search(own)),
         shows=frozenset(
             name
-            for name, (asks, shows) in _words().facets.items()
+            for name, (asks, shows) in facets
             if answered and (asks.search(title) or not shows.pattern or shows.search(body))
         ),
         numbers=frozenset(_NUMBER.findall(own)),
     )
+
+
+def _self_contained(question: Question) -> str:
+    """The question; a bare topic that names nothing ("定义与计算方法") with the heading above it."""
+    bare = question.kind == "topic" and not _things(fold(question.text))
+    return " ".join([*question.trail[-1:], question.text]) if bare else question.text
 
 
 class Weights:
@@ -105,9 +113,14 @@ class Weights:
         return sum(map(self.one, held)) / total if total else 0.5
 
 
-def conflict(one: Mapping[int, frozenset[int]], other: Mapping[int, frozenset[int]]) -> str:
-    """The rivals by which two texts differ, as shown to the learner, or "": each side names one that the other does not."""
-    for group in one.keys() & other.keys():
+def conflict(one: Mapping[int, frozenset[int]], other: Mapping[int, frozenset[int]], *, opposites: bool = True) -> str:
+    """The rivals by which two texts differ, as shown to the learner, or "": each side names one that the other does not.
+
+    :param opposites: whether opposites (training / inference) count as rivals.
+    """
+    for group in sorted(one.keys() & other.keys()):
+        if group >= _words().decisive and not opposites:
+            break
         left, right = one[group] - other[group], other[group] - one[group]
         if left and right:
             names = _words().rivals[group]
@@ -184,6 +197,7 @@ class _Words:
     names: _Names
     thing: Mapping[str, str]
     rivals: tuple[tuple[tuple[str, ...], ...], ...]
+    decisive: int
     rival_of: Mapping[str, tuple[tuple[int, int], ...]]
     facets: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]]
 
@@ -191,7 +205,10 @@ class _Words:
 @lru_cache(maxsize=1)
 def _words() -> _Words:
     table = tomllib.loads(resources.files("ingest").joinpath("linking.toml").read_text("utf-8"))
-    rivals = tuple(tuple(tuple(fold(name) for name in rival.split("|")) for rival in line) for line in table["rivals"])
+    rivals = tuple(
+        tuple(tuple(fold(name) for name in rival.split("|")) for rival in line)
+        for line in (*table["rivals"], *table["opposites"])
+    )
     thing = _join([*groups(), *([fold(name) for name in line.split("|")] for line in table["synonyms"])])
     rival_of: dict[str, tuple[tuple[int, int], ...]] = {}
     for i, group in enumerate(rivals):
@@ -203,6 +220,7 @@ def _words() -> _Words:
         names=_Names(thing),
         thing=thing,
         rivals=rivals,
+        decisive=len(table["rivals"]),
         rival_of=rival_of,
         facets={name: (re.compile(asks), re.compile(shows)) for name, (asks, shows) in table["facets"].items()},
     )

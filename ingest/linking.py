@@ -20,7 +20,7 @@ from tutor.records import Chunk, Link, LinkKind, Question
 SAME, COVERS = 0.5, 0.5
 """Chances from which a pair is taken to ask the same thing, and from which a reference is taken to cover a question."""
 SAME_WEIGHTS = (-14.0, 12.0, 3.0, 3.0, 2.0)
-COVERS_WEIGHTS = (-8.0, 5.0, 2.0, 3.0, 2.0, 2.0, 1.0)
+COVERS_WEIGHTS = (-8.0, 5.0, 2.0, 3.0, 2.0, 1.0, 2.0, 1.0)
 _NEIGHBOURS = 12
 _BY_NAME = 8
 _BLOCK = 512
@@ -71,10 +71,11 @@ def covers(question: Asked, answered: Asked, nearness: float, lead: float, weigh
         lead,
         weights.share(question.terms, answered.title),
         weights.share_in_answer(question.terms, answered),
+        weights.share(answered.terms, question.terms),
         len(wanted & answered.shows) / len(wanted) if wanted else 1.0,
         len(wanted & answered.facets) / len(wanted) if wanted else 1.0,
     )
-    against = conflict(question.own_rivals, answered.rivals)
+    against = conflict(question.own_rivals, answered.rivals, opposites=False)
     return Likeness(0.0 if against else _chance(COVERS_WEIGHTS, features), against, features)
 
 

@@ -6,12 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from ingest.index import build
 from tests.fakes import WordEmbeddings
 from tutor import settings as settings_module
 from tutor.library import Library
 from tutor.settings import Settings
+
+# a busy machine must not fail a property; time is measured elsewhere
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 BANK = """---
 bank: tiny

@@ -76,12 +76,14 @@ def test_no_bytes_crash_the_reader(data, name):
             assert str(path) == error.path
 
 
+@slow
 @given(st.text(), st.text(), st.lists(st.text(), max_size=3))
 def test_ids_depend_on_the_words_and_the_trail_alone(text, other, trail):
     assert digest(f"  {text} ", trail) == digest(text, trail)
     assert digest(text, [*trail, "x"]) != digest(text, trail)
 
 
+@slow
 @given(st.text(min_size=1))
 def test_a_bank_name_is_always_a_slug(stem):
     assert slug(stem).strip("-") == slug(stem) != ""

@@ -56,6 +56,10 @@ def test_formulas_and_code_pass_unchanged():
     assert "`x[1] < 2`" in shown
 
 
+def test_a_formula_may_touch_chinese_text():
+    assert safe("为什么要除以${\\sqrt{d_k}}$？") == "为什么要除以\\({\\sqrt{d_k}}\\)？"
+
+
 def test_money_is_not_a_formula():
     assert safe("A100 每小时 $2，H100 每小时 $4。") == "A100 每小时 $2，H100 每小时 $4。"
     assert safe("costs $5 and $10") == "costs $5 and $10"

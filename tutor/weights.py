@@ -232,7 +232,7 @@ def _read_record(models: Path) -> _Record:
     """The record of verified files; empty when there is none or it is torn, which only costs hashing again."""
     try:
         record = json.loads((models / _RECORD).read_text("utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
         return {}
     return record if isinstance(record, dict) else {}
 

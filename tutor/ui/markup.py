@@ -25,7 +25,7 @@ _PROTECTED = re.compile(
     r"|(?P<code>`[^`\n]+`)"
     r"|(?P<display>\$\$.+?\$\$|\\\[.+?\\\])"
     r"|(?P<inline>\\\(.+?\\\))"
-    r"|(?P<single>(?<![\\$\w])\$(?=[^\s$])[^$\n]+?(?<![\s\\])\$(?![\d$]))",
+    r"|(?P<single>(?<![\\$A-Za-z0-9])\$(?=[^\s$])[^$\n]+?(?<![\s\\])\$(?![\d$]))",
     re.DOTALL | re.MULTILINE,
 )
 _TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]*)(?:\s[^<>]*)?/?>")

@@ -99,7 +99,7 @@ _TEXT: dict[str, tuple[str, str]] = {
     "covered": ("答到", "covered"),
     "partial": ("部分", "partial"),
     "missing": ("未提及", "missing"),
-    "contradicted": ("说反了", "contradicted"),
+    "contradicted": ("说错", "wrong"),
     "points_head": ("判定|得分点|权重|把握|你的原话", "Verdict|Key point|Weight|Probability|Your words"),
     "machine_graded": ("机器评分：得分由各得分点的判定按公式算出；不服可以申诉。", "Graded by machine: the score follows from the verdicts by formula; appeal if you disagree."),
     "flag_blank": ("没有作答", "blank"),
