@@ -19,9 +19,9 @@ from eval.agreement import agreement, tiers, weighted_f1
 from eval.baselines import Row, ask_model, fit_cosine, fit_overlap
 from eval.judge_data import PUBLIC, Example, graded_split, read_corpus, read_domain, read_graded, split_of
 from eval.results import save
+from tutor.assembly import open_judge
 from tutor.embedding import GemmaEmbeddings
-from tutor.grading import decide, grade
-from tutor.judge import PointJudge
+from tutor.grading import Judge, decide, grade
 from tutor.records import Grade, Question
 from tutor.settings import Settings
 
@@ -44,7 +44,7 @@ def run(settings: Settings, arguments: Sequence[str]) -> int:
         "--asked", type=int, default=15, help="rows of each set that the language model is asked about; 0: none"
     )
     chosen = parser.parse_args(list(arguments))
-    judge = PointJudge.load(settings.models, settings.dtype)
+    judge = open_judge(settings)
     embeddings = GemmaEmbeddings(settings.models, settings.dtype)
     complete = _completion(settings) if chosen.asked and settings.engine != "none" else None
     result: dict[str, Any] = {
@@ -68,7 +68,7 @@ def _completion(settings: Settings) -> Callable[[str], str]:
     return lambda prompt: str(model.bind(max_tokens=8, temperature=0.0).invoke(prompt).content)
 
 
-def score_row(judge: PointJudge, row: Row) -> Grade:
+def score_row(judge: Judge, row: Row) -> Grade:
     """Our grade of a row with references: the best that any of them gives."""
     question = Question(id=str(row["qid"]), bank=row["ds"], path="", line=0, text=row["question"])
     grades = [
@@ -91,7 +91,7 @@ def _rows(name: str, most: int, split: str = "test") -> list[Row]:
 
 
 def _public(
-    judge: PointJudge, embeddings: GemmaEmbeddings, most: int, asked: int, complete: Callable[[str], str] | None
+    judge: Judge, embeddings: GemmaEmbeddings, most: int, asked: int, complete: Callable[[str], str] | None
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in SCORED:
@@ -127,7 +127,7 @@ def _spread(rows: Sequence[Row], ours: Sequence[float], gold: Sequence[float]) -
     return {qid: agreement([ours[i] for i in some], [gold[i] for i in some]) for qid, some in sorted(numbers.items())}
 
 
-def _labelled(judge: PointJudge, most: int) -> dict[str, Any]:
+def _labelled(judge: Judge, most: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in LABELLED:
         test, train = _rows(name, most), _rows(name, 400, "train")
@@ -145,7 +145,7 @@ def _labelled(judge: PointJudge, most: int) -> dict[str, Any]:
     return found
 
 
-def label_of(judge: PointJudge, row: Row) -> str:
+def label_of(judge: Judge, row: Row) -> str:
     """correct, contradictory or incorrect: the most likely verdict on the whole reference, of the reference that fits best."""
     best = max(
         (judge.verdicts(row["question"], row["answer"], [reference])[0] for reference in row["references"]),
@@ -156,7 +156,7 @@ def label_of(judge: PointJudge, row: Row) -> str:
     return max(chances, key=chances.__getitem__)
 
 
-def _domain(judge: PointJudge) -> dict[str, Any]:
+def _domain(judge: Judge) -> dict[str, Any]:
     examples = [e for e in read_domain(read_corpus()) if split_of(e.group) == "test"]
     right: Counter[str] = Counter()
     total: Counter[str] = Counter()
@@ -181,7 +181,7 @@ def _domain(judge: PointJudge) -> dict[str, Any]:
     }
 
 
-def _behaviour(judge: PointJudge, probes: int) -> dict[str, Any]:
+def _behaviour(judge: Judge, probes: int) -> dict[str, Any]:
     corpus = read_corpus()
     written: list[Example] = [e for e in read_domain(corpus) if split_of(e.group) == "test"]
     rich = Counter(e.group for e in written)
@@ -208,7 +208,7 @@ def _behaviour(judge: PointJudge, probes: int) -> dict[str, Any]:
     }
 
 
-def _seconds(judge: PointJudge) -> dict[str, float]:
+def _seconds(judge: Judge) -> dict[str, float]:
     """Seconds for six points against a reply of 200 characters, nothing kept from before but the points."""
     question = next(q for q in read_corpus().values() if len(q.points) >= 6 and len(q.reference) >= 260)
     points = [point.text for point in question.points[:6]]

@@ -92,8 +92,8 @@ def validation(seed: int = 7) -> list[Example]:
     """Examples of the validation questions of every source: for calibration, and to see where training stands."""
     rng = random.Random(seed)
     questions = read_corpus()
-    chosen = [fewer_points(e, rng, 3) for e in make_examples(list(questions.values()), "validation", rng, 0.1)]
+    chosen = [fewer_points(e, rng, 3) for e in make_examples(list(questions.values()), "validation", rng, 0.4)]
     chosen += [e for e in read_domain(questions) if split_of(e.group) == "validation"]
     for name in GRADED:
-        chosen += graded_part(name, "validation", rng, 20)
+        chosen += graded_part(name, "validation", rng, 60)
     return chosen

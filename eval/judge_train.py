@@ -214,7 +214,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=8)
     parser.add_argument("--last", type=int, default=20)
     parser.add_argument("--rank", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=4e-4)
+    parser.add_argument("--rate", type=float, default=8e-5)
     parser.add_argument("--floor", type=float, default=0.05, help="share of the rate that is left at the end")
     return train(parser.parse_args())
 

@@ -16,7 +16,6 @@ from functools import lru_cache
 from importlib import resources
 
 from tutor.aliases import groups
-from tutor.followups import subjects
 from tutor.lexical import tokenize
 from tutor.records import Question
 
@@ -142,7 +141,7 @@ def _terms(folded: str) -> frozenset[str]:
     rest = folded
     for name in sorted(things.values(), key=len, reverse=True):
         rest = rest.replace(name, " ; ")
-    return frozenset({*things, *tokenize(" ; ".join(subjects(rest)))})
+    return frozenset({*things, *tokenize(rest)})
 
 
 def _things(folded: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ from tutor.records import Chunk, Link, LinkKind, Question
 SAME, COVERS = 0.5, 0.5
 """Chances from which a pair is taken to ask the same thing, and from which a reference is taken to cover a question."""
 SAME_WEIGHTS = (-14.0, 12.0, 3.0, 3.0, 2.0)
-COVERS_WEIGHTS = (-8.0, 5.0, 2.0, 3.0, 2.0, 1.0, 2.0, 1.0)
+COVERS_WEIGHTS = (-8.0, 5.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 2.0, 1.0)
 _NEIGHBOURS = 12
 _BY_NAME = 8
 _BLOCK = 512
@@ -66,11 +66,14 @@ def covers(question: Asked, answered: Asked, nearness: float, lead: float, weigh
     :param nearness: cosine of the wordings. :param lead: cosine of the question and the opening of the reference.
     """
     wanted = question.facets - _ASIDE_FACETS
+    names, words = _parted(question.terms)
     features = (
         nearness,
         lead,
-        weights.share(question.terms, answered.title),
-        weights.share_in_answer(question.terms, answered),
+        weights.share(names, answered.title),
+        weights.share(words, answered.title),
+        weights.share_in_answer(names, answered),
+        weights.share_in_answer(words, answered),
         weights.share(answered.terms, question.terms),
         len(wanted & answered.shows) / len(wanted) if wanted else 1.0,
         len(wanted & answered.facets) / len(wanted) if wanted else 1.0,
@@ -196,6 +199,11 @@ class Linker:
                 ordered = owners[top[np.argsort(-similarity[top], kind="stable")]]
                 found.append(list(dict.fromkeys(ordered.tolist()))[:k])
         return found
+
+
+def _parted(terms: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    names = frozenset(term for term in terms if term[0] == "=")
+    return names, terms - names
 
 
 def _chance(weights: Sequence[float], features: Sequence[float]) -> float:

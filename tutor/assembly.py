@@ -28,10 +28,12 @@ def open_library(settings: Settings) -> Library:
 
 
 def open_judge(settings: Settings) -> Judge:
-    """The point judge; it is loaded on first use."""
-    from tutor.judge import PointJudge
+    """The point judge: the trained cross-encoder when its adapter ships with the program, else the judge of few signals."""
+    from tutor.judge import FeatureJudge, PointJudge, adapter
 
-    return PointJudge.load(settings.models, settings.dtype)
+    if adapter.present():
+        return PointJudge.load(settings.models, settings.dtype)
+    return FeatureJudge(open_embeddings(settings))
 
 
 def open_tutor(settings: Settings) -> Tutor:

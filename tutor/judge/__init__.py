@@ -1,6 +1,6 @@
-"""The point judge. `PointJudge.load(models)` loads it; it gives `PointProbabilities`."""
+"""The point judges. Both give `PointProbabilities`: a trained cross-encoder, and a judge of few explainable signals."""
 
+from tutor.judge.features import FeatureJudge
 from tutor.judge.model import PointJudge
-from tutor.records import PointProbabilities
 
-__all__ = ["PointJudge", "PointProbabilities"]
+__all__ = ["FeatureJudge", "PointJudge"]

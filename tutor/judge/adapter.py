@@ -48,6 +48,11 @@ class AdapterConfig:
     trained: dict[str, str | int | float] | None = None
 
 
+def present(folder: Path = FOLDER) -> bool:
+    """Whether a trained adapter lies in `folder`."""
+    return (folder / "adapter.json").is_file() and (folder / "adapter.safetensors").is_file()
+
+
 def fingerprint(weights: Path) -> str:
     """A hash that tells base weights apart without reading a gigabyte: of the layout and of three layers.
 

@@ -12,8 +12,8 @@ import gradio as gr
 
 from ingest.banks import add, remove
 from ingest.checking import report
-from ingest.sources import sources
 from ingest.parsing import parse_file
+from ingest.sources import sources
 from tutor.errors import BankError, TutorError
 from tutor.library import Snapshot
 from tutor.records import Question

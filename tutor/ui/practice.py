@@ -30,7 +30,7 @@ from tutor.ui.words import Words
 
 GRADING = "grading"
 """Grading has a queue of its own: it never waits behind the language model."""
-_MOST_PICKS = 400
+_MOST_PICKS = 2000
 _MOST_ATTEMPTS = 30
 
 

@@ -1,0 +1,159 @@
+"""Linking: pairs of questions labelled by us (same, related, near-miss), and links of real banks judged by reading.
+
+Cases: `cases/linking.jsonl` (pairs; a pair is its own text, or a text and the id of a corpus question) and
+`cases/links-judged.jsonl` (a random sample of links, by ids, judged against the text of the reference). The weights of
+`ingest.linking` were fitted on the tuning half of the pairs only (`--fit`); both halves are reported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eval.cases import CASES, half
+from eval.results import save
+from ingest.chunking import chunk_all
+from ingest.linking import SAME, Likeness, Linker
+from ingest.parsing import parse_file
+from ingest.vectors import VectorCache
+from tutor.assembly import open_embeddings
+from tutor.errors import TutorError
+from tutor.records import Question
+from tutor.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two questions, as numbers of `Pairs.questions`, and the label that we gave them: same, related, near-miss."""
+
+    one: int
+    other: int
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The labelled pairs and all questions they are about, the corpus included."""
+
+    questions: tuple[Question, ...]
+    pairs: tuple[Pair, ...]
+
+
+def load_pairs(settings: Settings) -> Pairs:
+    """The labelled pairs. :raises TutorError: a pair names a corpus question that does not exist."""
+    questions = [
+        question
+        for path in sorted(settings.corpus.glob("*.md"))
+        if path.read_text("utf-8").startswith("---")
+        for question in parse_file(path, format="corpus").bank.questions
+    ]
+    number = {question.id: i for i, question in enumerate(questions)}
+    pairs = []
+    with (CASES / "linking.jsonl").open(encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    for row in rows:
+        places = []
+        for key in ("one", "other"):
+            name = row.get(f"{key}_id") or f"case:{row[key]}"
+            if name not in number and f"{key}_id" in row:
+                raise TutorError(f"{CASES / 'linking.jsonl'}: the corpus has no question {name!r}; correct the case")
+            if name not in number:
+                number[name] = len(questions)
+                questions.append(Question(id=name, bank="cases", path="", line=0, text=row[key]))
+            places.append(number[name])
+        pairs.append(
+            Pair(places[0], places[1], row["label"], f"{questions[places[0]].text} | {questions[places[1]].text}")
+        )
+    return Pairs(tuple(questions), tuple(pairs))
+
+
+def compare(pairs: Pairs, settings: Settings) -> list[Likeness]:
+    """What linking says about each pair. Vectors are kept in `cache/linking` of the data folder."""
+    embeddings = open_embeddings(settings)
+    chunks = [chunk for chunk in chunk_all(pairs.questions) if chunk.part == "question"]
+    cache = VectorCache(settings.home / "cache" / "linking", embeddings.identity)
+
+    def say(done: int, total: int) -> None:
+        print(f"\rembedding {done} of {total}", end="\n" if done == total else "", flush=True)
+
+    linker = Linker(
+        pairs.questions, chunks, cache.embed([chunk.text for chunk in chunks], embeddings.embed_documents, say)
+    )
+    return [linker.same(pair.one, pair.other) for pair in pairs.pairs]
+
+
+def scores(labels: Sequence[str], chances: Sequence[float]) -> dict[str, float]:
+    """Precision, recall and F1 of "same", and how many near-misses were taken for it."""
+    taken = [chance >= SAME for chance in chances]
+    hits = sum(yes and label == "same" for yes, label in zip(taken, labels, strict=True))
+    precision = hits / sum(taken) if any(taken) else 0.0
+    recall = hits / labels.count("same") if "same" in labels else 0.0
+    return {
+        "pairs": len(labels),
+        "precision": round(precision, 4),
+        "recall": round(recall, 4),
+        "f1": round(2 * precision * recall / (precision + recall), 4) if hits else 0.0,
+        "related_as_same": sum(yes and label == "related" for yes, label in zip(taken, labels, strict=True)),
+        "near_miss_as_same": sum(yes and label == "near-miss" for yes, label in zip(taken, labels, strict=True)),
+    }
+
+
+def judged_precision() -> dict[str, float]:
+    """Share of the links in the judged sample that hold, with the lower end of its 95% interval (Wilson)."""
+    path = CASES / "links-judged.jsonl"
+    if not path.is_file():
+        return {"n": 0}
+    with path.open(encoding="utf-8") as file:
+        held = [bool(json.loads(line)["holds"]) for line in file]
+    n, p, z = len(held), sum(held) / len(held), 1.96
+    low = (p + z * z / (2 * n) - z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n)
+    return {"n": n, "precision": round(p, 4), "at_least": round(low, 4)}
+
+
+def fit(features: Sequence[Sequence[float]], labels: Sequence[bool], penalty: float = 0.05) -> list[float]:
+    """Weights of a logistic regression, the constant first, by Newton steps; `penalty` keeps them small."""
+    x = np.column_stack([np.ones(len(features)), np.asarray(features, dtype=np.float64)])
+    y = np.asarray(labels, dtype=np.float64)
+    ridge = penalty * np.eye(x.shape[1])
+    ridge[0, 0] = 1e-6
+    w = np.zeros(x.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(x @ w, -30, 30)))
+        step = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + ridge, x.T @ (p - y) + ridge @ w)
+        w -= step
+        if np.abs(step).max() < 1e-8:
+            break
+    return [round(float(one), 2) for one in w]
+
+
+def run(settings: Settings, arguments: Sequence[str]) -> int:
+    """Print the scores of both halves and the pairs decided wrongly; `--fit` prints weights fitted on the tuning half."""
+    parser = argparse.ArgumentParser(prog="tutor eval linking")
+    parser.add_argument(
+        "--fit", action="store_true", help="fit the weights of `same` on the tuning half and print them"
+    )
+    options = parser.parse_args(list(arguments))
+    pairs = load_pairs(settings)
+    found = compare(pairs, settings)
+    halves = [half(pair.text) for pair in pairs.pairs]
+    if options.fit:
+        rows = [i for i, one in enumerate(found) if halves[i] == "tuning" and one.features and not one.conflict]
+        print("weights", fit([found[i].features for i in rows], [pairs.pairs[i].label == "same" for i in rows]))
+    results = {}
+    for name in ("tuning", "held-out"):
+        rows = [i for i, one in enumerate(halves) if one == name]
+        results[name] = scores([pairs.pairs[i].label for i in rows], [found[i].chance for i in rows])
+        print(f"{name:9}", *(f"{key} {value}" for key, value in results[name].items()))
+    for pair, one, where in zip(pairs.pairs, found, halves, strict=True):
+        if (one.chance >= SAME) != (pair.label == "same"):
+            print(f"  {where:9}{pair.label:10}{one.chance:.2f} {pair.text} {one.conflict}")
+    judged = judged_precision()
+    print("links judged by reading:", judged)
+    save("linking", {"same": results, "links_judged": judged})
+    return 0 if results["held-out"]["near_miss_as_same"] == 0 else 1
