@@ -32,6 +32,7 @@ class Asked:
     :ivar bare: its letters and digits only; equal ones are the same question.
     :ivar terms: names ("=" and the first name of the thing) and words of the question.
     :ivar title: the same, with those of its aliases.
+    :ivar wordings: the terms of each way to ask it: the question, its aliases, and the asks of `linking.toml`.
     :ivar named: the names in its reference and key points; `body` is their text.
     :ivar rivals: which of the rivals and opposites the question and its aliases name, by group.
     :ivar own_rivals: those that the question itself names, not counting examples in brackets.
@@ -43,6 +44,7 @@ class Asked:
     bare: str
     terms: frozenset[str]
     title: frozenset[str]
+    wordings: tuple[frozenset[str], ...]
     named: frozenset[str]
     body: str
     rivals: Mapping[int, frozenset[int]]
@@ -50,6 +52,10 @@ class Asked:
     facets: frozenset[str]
     shows: frozenset[str]
     numbers: frozenset[str]
+
+    def has(self, term: str) -> bool:
+        """Whether the question or its answer has a term."""
+        return term in self.named if term[0] == "=" else term in self.body
 
 
 def read(question: Question) -> Asked:
@@ -60,11 +66,13 @@ def read(question: Question) -> Asked:
     title = f"{own} ; {aliases}"
     body = " ; ".join([title, *map(fold, (question.reference, *(point.text for point in question.points)))])
     terms = _terms(own)
+    others = [_terms(fold(text)) for text in (*question.aliases, *_words().asks.get(question.id, ()))]
     facets = _words().facets.items()
     return Asked(
         bare=re.sub(r"[\W_]+", "", own),
         terms=terms,
-        title=terms | _terms(aliases),
+        title=terms.union(*others),
+        wordings=tuple(dict.fromkeys((terms, *others))),
         named=frozenset(_things(body)) if answered else frozenset(),
         body=body if answered else "",
         rivals=_rivals(_EXAMPLES.sub(" ", title)),
@@ -104,8 +112,17 @@ class Weights:
 
     def share_in_answer(self, terms: frozenset[str], answered: Asked) -> float:
         """Which part of `terms`, by weight, the answered question and its answer have."""
-        held = {term for term in terms if (term in answered.named if term[0] == "=" else term in answered.body)}
-        return self._part(terms, held)
+        return self._part(terms, [term for term in terms if answered.has(term)])
+
+    def agreement(self, one: frozenset[str], other: frozenset[str]) -> float:
+        """How far two wordings have the same terms, by weight: 1 when they have the same ones."""
+        total = sum(map(self.one, one | other))
+        return sum(map(self.one, one & other)) / total if total else 0.0
+
+    def gap(self, terms: frozenset[str], answered: Asked) -> float:
+        """How telling, against the most telling of `terms`, the most telling one is that the answered question lacks."""
+        missing = max((self.one(term) for term in terms if not answered.has(term)), default=0.0)
+        return missing / max(map(self.one, terms)) if missing else 0.0
 
     def _part(self, terms: frozenset[str], held: Iterable[str]) -> float:
         total = sum(map(self.one, terms))
@@ -199,6 +216,7 @@ class _Words:
     decisive: int
     rival_of: Mapping[str, tuple[tuple[int, int], ...]]
     facets: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]]
+    asks: Mapping[str, Sequence[str]]
 
 
 @lru_cache(maxsize=1)
@@ -222,6 +240,7 @@ def _words() -> _Words:
         decisive=len(table["rivals"]),
         rival_of=rival_of,
         facets={name: (re.compile(asks), re.compile(shows)) for name, (asks, shows) in table["facets"].items()},
+        asks=table["asks"],
     )
 
 

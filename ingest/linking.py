@@ -20,12 +20,14 @@ from tutor.records import Chunk, Link, LinkKind, Question
 SAME, COVERS = 0.5, 0.5
 """Chances from which a pair is taken to ask the same thing, and from which a reference is taken to cover a question."""
 SAME_WEIGHTS = (-14.0, 12.0, 3.0, 3.0, 2.0)
-COVERS_WEIGHTS = (-8.0, 5.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 2.0, 1.0)
+COVERS_WEIGHTS = (-4.95, 3.85, 2.53, 0.82, 1.18, 0.43, 0.63, 1.48, -1.0, 1.0, 0.05)
 _NEIGHBOURS = 12
 _BY_NAME = 8
 _BLOCK = 512
 _ASIDE_FACETS = frozenset({"what", "how", "choose", "configure"})
 """Facets that nearly every answer serves."""
+_STRICT_FACETS = frozenset({"code", "future", "install", "who"})
+"""Facets that an answer serves only when its text shows so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,11 @@ def same(one: Asked, other: Asked, nearness: float, weights: Weights) -> Likenes
     """Do two questions ask the same thing? `nearness` is the cosine of their wordings (aliases count)."""
     if one.bare == other.bare:
         return Likeness(1.0, "", ())
-    shares = (weights.share(one.terms, other.title), weights.share(other.terms, one.title))
     asked = one.facets | other.facets
     features = (
         nearness,
-        min(shares),
-        max(shares),
+        max(weights.agreement(a, b) for a, b in _wordings(one, other)),
+        weights.agreement(*(frozenset(t for t in asked.terms if t[0] == "=") for asked in (one, other))),
         len(one.facets & other.facets) / len(asked) if asked else 0.5,
     )
     against = conflict(one.own_rivals, other.own_rivals)
@@ -65,8 +66,8 @@ def covers(question: Asked, answered: Asked, nearness: float, lead: float, weigh
 
     :param nearness: cosine of the wordings. :param lead: cosine of the question and the opening of the reference.
     """
-    wanted = question.facets - _ASIDE_FACETS
     names, words = _parted(question.terms)
+    wanted = question.facets - _ASIDE_FACETS
     features = (
         nearness,
         lead,
@@ -74,8 +75,9 @@ def covers(question: Asked, answered: Asked, nearness: float, lead: float, weigh
         weights.share(words, answered.title),
         weights.share_in_answer(names, answered),
         weights.share_in_answer(words, answered),
-        weights.share(answered.terms, question.terms),
-        len(wanted & answered.shows) / len(wanted) if wanted else 1.0,
+        max(weights.agreement(question.terms, wording) for wording in answered.wordings),
+        weights.gap(question.terms, answered),
+        1.0 if question.facets & _STRICT_FACETS <= answered.shows else 0.0,
         len(wanted & answered.facets) / len(wanted) if wanted else 1.0,
     )
     against = conflict(question.own_rivals, answered.rivals, opposites=False)
@@ -199,6 +201,11 @@ class Linker:
                 ordered = owners[top[np.argsort(-similarity[top], kind="stable")]]
                 found.append(list(dict.fromkeys(ordered.tolist()))[:k])
         return found
+
+
+def _wordings(one: Asked, other: Asked) -> list[tuple[frozenset[str], frozenset[str]]]:
+    """Pairs of wordings of two questions of which at least one is the question itself."""
+    return [(one.terms, wording) for wording in other.wordings] + [(wording, other.terms) for wording in one.wordings]
 
 
 def _parted(terms: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:

@@ -1,9 +1,12 @@
 """A conversation keeps what was said, whatever ends it."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 
 from tests.fakes import ScriptedModel, WordJudge, judge_by_words
 from tutor.answering import Tutor
@@ -70,6 +73,32 @@ def test_stopping_stops_the_model_and_keeps_what_was_written(open_services):
     (kept,) = talk.load_turns(services, "me", "c")
     assert kept.answer.text and not kept.answer.done
     assert "已停止" in messages([kept], ZH)[-1]["content"]
+
+
+class SlowReader(ScriptedModel):
+    """Reads its prompt for a long time, which shows as empty pieces, before it says anything."""
+
+    def _stream(self, *given, **named):
+        try:
+            for _ in range(1000):
+                time.sleep(0.002)
+                yield ChatGenerationChunk(message=AIMessageChunk(""))
+        finally:
+            self.closed.append(0)
+        yield from super()._stream(*given, **named)
+
+
+def test_stopping_works_while_the_prompt_is_still_read(open_services):
+    services = open_services(REPLY)
+    slow = SlowReader(replies=[REPLY])
+    services = replace(services, tutor=replace(services.tutor, model=slow))
+    stream = talk.converse(services, ZH, "me", "c", (), ASKED)
+    while not next(stream)[-1].answer.passages:
+        pass
+    next(stream)
+    stream.close()
+    assert slow.closed == [0] and slow.seen == []
+    assert talk.load_turns(services, "me", "c") == ()
 
 
 def test_asking_again_replaces_the_answer_when_loaded(open_services):

@@ -132,8 +132,8 @@ def _generate(
             if raw and "first_token_s" not in timings:
                 timings["first_token_s"] = time.monotonic() - started
             new = marks.feed(raw)
-            if new:
-                text += new
+            text += new
+            if new or not text:  # while the prompt is read, too: only between items can a caller stop us
                 yield replace(state, text=text)
     text += marks.finish()
     yield replace(state, text=text)

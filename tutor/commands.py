@@ -39,10 +39,11 @@ def ask(settings: Settings, arguments: Arguments) -> None:
         return
     if arguments.question is None:
         raise TutorError("nothing to answer: give a question, or --batch FILE")
-    shown = ""
+    shown, sources_shown = "", False
     for answer in stream_answer(tutor, arguments.question, filters=filters):
-        if not shown and not answer.text and not answer.done:
+        if not sources_shown:
             _show_sources(answer, arguments.json)
+            sources_shown = True
         new = answer.text[len(shown) :] if answer.text.startswith(shown) else ""
         shown = answer.text
         if arguments.json:

@@ -45,7 +45,7 @@ def converse(
     try:
         with closing(stream):  # type: ignore[type-var]
             for answer in stream:
-                first = not current.answer.passages or not current.answer.text
+                first = bool(answer.text) != bool(current.answer.text) or answer.passages != current.answer.passages
                 current = replace(current, answer=answer)
                 if first or time.monotonic() - drawn >= _EVERY:
                     drawn = time.monotonic()
