@@ -20,7 +20,7 @@ from tutor.records import Chunk, Link, LinkKind, Question
 SAME, COVERS = 0.5, 0.5
 """Chances from which a pair is taken to ask the same thing, and from which a reference is taken to cover a question."""
 SAME_WEIGHTS = (-14.0, 12.0, 3.0, 3.0, 2.0)
-COVERS_WEIGHTS = (-4.95, 3.85, 2.53, 0.82, 1.18, 0.43, 0.63, 1.48, -1.0, 1.0, 0.05)
+COVERS_WEIGHTS = (-4.8, 3.15, 2.16, 0.94, 0.46, 0.37, 0.31, 1.09, -0.94, 0.5, 0.1, 6.09)
 _NEIGHBOURS = 12
 _BY_NAME = 8
 _BLOCK = 512
@@ -61,10 +61,11 @@ def same(one: Asked, other: Asked, nearness: float, weights: Weights) -> Likenes
     return Likeness(0.0 if against else _chance(SAME_WEIGHTS, features), against, features)
 
 
-def covers(question: Asked, answered: Asked, nearness: float, lead: float, weights: Weights) -> Likeness:
+def covers(question: Asked, answered: Asked, nearness: float, lead: float, edge: float, weights: Weights) -> Likeness:
     """Does the reference of `answered` hold what `question` asks?
 
     :param nearness: cosine of the wordings. :param lead: cosine of the question and the opening of the reference.
+    :param edge: by how much this one is nearer than the nearest other candidate; negative when it is not the nearest.
     """
     names, words = _parted(question.terms)
     wanted = question.facets - _ASIDE_FACETS
@@ -79,6 +80,7 @@ def covers(question: Asked, answered: Asked, nearness: float, lead: float, weigh
         weights.gap(question.terms, answered),
         1.0 if question.facets & _STRICT_FACETS <= answered.shows else 0.0,
         len(wanted & answered.facets) / len(wanted) if wanted else 1.0,
+        edge,
     )
     against = conflict(question.own_rivals, answered.rivals, opposites=False)
     return Likeness(0.0 if against else _chance(COVERS_WEIGHTS, features), against, features)
@@ -128,9 +130,16 @@ class Linker:
         """Compare two questions, by number."""
         return same(self.asked[i], self.asked[j], self._nearness(i, j), self._weights)
 
-    def covers(self, i: int, j: int) -> Likeness:
-        """Compare question i with the answered question j."""
-        return covers(self.asked[i], self.asked[j], self._nearness(i, j), self._lead(i, j), self._weights)
+    def covers(self, i: int, candidates: Sequence[int]) -> list[Likeness]:
+        """Compare question i with answered questions."""
+        near = [self._nearness(i, j) for j in candidates]
+        ranked = sorted(near, reverse=True)
+        found = []
+        for j, nearness in zip(candidates, near, strict=True):
+            rest = ranked[1:] if nearness == ranked[0] else ranked[:1]
+            edge = nearness - rest[0] if rest else 0.0
+            found.append(covers(self.asked[i], self.asked[j], nearness, self._lead(i, j), edge, self._weights))
+        return found
 
     def groups(self) -> list[tuple[int, ...]]:
         """Questions that ask the same thing. Two groups are joined only when no two of their members are at odds."""
@@ -173,7 +182,8 @@ class Linker:
         if alike:
             chance, j = max(alike)
             return -j, "same", max(chance, SAME)
-        chance, j = max(((self.covers(i, j).chance, -j) for j in candidates), default=(0.0, 0))
+        scored = zip(self.covers(i, candidates), candidates, strict=True)
+        chance, j = max(((found.chance, -j) for found, j in scored), default=(0.0, 0))
         return (-j, "covers", chance) if chance >= COVERS else None
 
     def _nearness(self, i: int, j: int) -> float:
