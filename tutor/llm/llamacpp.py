@@ -59,7 +59,8 @@ class LlamaServer:
         self.key = secrets.token_urlsafe(24)
         self._lock = threading.Lock()
         self._running: list[Any] = []  # the engine itself; dropping it stops it
-        weakref.finalize(self, self._running.clear)
+        self._lines: set[socket.socket] = set()  # of the requests under way
+        weakref.finalize(self, _stop, self._running, self._lines)
 
     def address(self) -> str:
         """The engine's own address, http://HOST:PORT.
@@ -110,6 +111,7 @@ class LlamaServer:
         except OSError as error:
             raise EngineError(f"The language model does not answer ({error}); start the tutor again") from error
         line = connection.sock
+        self._lines.add(line)
         arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
         reader = threading.Thread(target=_read, args=(connection, self.key, body, arrived), daemon=True)
         reader.start()
@@ -126,10 +128,22 @@ class LlamaServer:
                     raise event
                 yield event
         finally:
-            with suppress(OSError):  # the engine may have closed it already
-                line.shutdown(socket.SHUT_RDWR)
+            _hang_up(line)
+            self._lines.discard(line)
             reader.join()
             connection.close()
+
+
+def _hang_up(line: socket.socket) -> None:
+    with suppress(OSError):  # the engine may have closed it already
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def _stop(running: list[Any], lines: set[socket.socket]) -> None:
+    """Stop the engine. It waits for the requests under way, so these are ended first."""
+    for line in tuple(lines):
+        _hang_up(line)
+    running.clear()
 
 
 _shared_lock = threading.Lock()
