@@ -98,17 +98,16 @@ def loss_of(logits: Tensor, packed: Packed) -> Tensor:
     return (torch.stack(losses) * weight).sum() / weight.sum()
 
 
-def pack_lazily(examples: Sequence[Example], cache: StateCache, config: AdapterConfig) -> Iterator[list[Example]]:
-    """The examples of each batch, without their states: what `pack` would put into four rows."""
+def in_steps(examples: Sequence[Example], labels: int) -> Iterator[list[Example]]:
+    """The examples of each step of training: so many that at least `labels` points are judged, scored examples as one."""
     part: list[Example] = []
-    size = 0
+    count = 0
     for example in examples:
-        n = cost(example, cache, config)
-        if part and size + n > ROW * ROWS * 0.9:
-            yield part
-            part, size = [], 0
         part.append(example)
-        size += n
+        count += max(1, len(example.labels))
+        if count >= labels:
+            yield part
+            part, count = [], 0
     if part:
         yield part
 

@@ -21,15 +21,16 @@ from eval.judge_data import (
 from eval.judge_made import make_examples
 
 GRADED = {
-    "ads_zh": 700,
-    "nn_exam_en": 600,
-    "mohler_en": 800,
-    "saf_en": 450,
-    "scientsbank_3way_en": 1800,
-    "beetle_3way_en": 700,
-    "le_zh": 200,
+    "ads_zh": 450,
+    "nn_exam_en": 300,
+    "mohler_en": 300,
+    "saf_en": 150,
+    "scientsbank_3way_en": 700,
+    "beetle_3way_en": 150,
+    "le_zh": 60,
 }
-_NLI = 1400
+_NLI = 700
+_MADE = 0.22
 _NEIGHBOURS = 4
 
 
@@ -64,28 +65,23 @@ def arrange(examples: Sequence[Example], rng: random.Random) -> list[Example]:
     return [example for part in parts for example in part]
 
 
-STAGES = {
-    "public": {"nli": 1.0, "graded": 1.0, "made": 0.25, "written": 0.0},
-    "domain": {"nli": 0.15, "graded": 0.2, "made": 0.25, "written": 1.0},
-    "again": {"nli": 0.0, "graded": 0.07, "made": 0.07, "written": 1.0},
-}
-"""Shares of each source by stage of training: first reading in general, then our domain, then our domain once more."""
-
-
-def mixture(rng: random.Random, stage: str) -> list[Example]:
-    """The training examples of one stage, in order."""
-    return _stage(rng, **STAGES[stage])
-
-
-def _stage(rng: random.Random, nli: float, graded: float, made: float, written: float) -> list[Example]:
+def mixture(rng: random.Random) -> list[Example]:
+    """The training examples in order: first reading in general (public sets), then our domain with a little of the rest."""
     questions = read_corpus()
-    chosen = read_nli(PUBLIC, rng, int(_NLI * nli))
+    public = read_nli(PUBLIC, rng, _NLI)
     for name, limit in GRADED.items():
-        chosen += graded_part(name, "train", rng, int(limit * graded))
-    chosen += [fewer_points(e, rng, 3) for e in make_examples(list(questions.values()), "train", rng, made)]
-    if written:
-        chosen += [e for e in read_domain(questions) if split_of(e.group) == "train"]
-    return arrange(chosen, rng)
+        public += graded_part(name, "train", rng, limit)
+    made = [fewer_points(e, rng, 3) for e in make_examples(list(questions.values()), "train", rng, _MADE)]
+    written = [e for e in read_domain(questions) if split_of(e.group) == "train"]
+    general, domain = arrange(public, rng), arrange([*made, *written], rng)
+    kept = len(general) // 5
+    return general[kept:] + _interleave(domain, general[:kept])
+
+
+def _interleave(many: Sequence[Example], few: Sequence[Example]) -> list[Example]:
+    """Both in their order, the few spread evenly among the many."""
+    placed = [((i + 0.5) / len(part), example) for part in (many, few) for i, example in enumerate(part)]
+    return [example for _, example in sorted(placed, key=lambda item: item[0])]
 
 
 def validation(seed: int = 7) -> list[Example]:

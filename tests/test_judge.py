@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from tutor import settings
 from tutor.errors import SettingsError, WeightsError
 from tutor.judge import PointJudge, adapter
-from tutor.judge.body import Body, BodyConfig, embed, load_embeddings
+from tutor.judge.body import Body, BodyConfig, embed, load_embeddings, load_final_norm
 from tutor.judge.model import BASE
 from tutor.judge.network import CLASSES, Tokens, Upper
 from tutor.judge.packing import POINT, QUESTION, REPLY, Row, stack
@@ -52,6 +52,7 @@ def write_base(folder: Path, seed: int = 0) -> None:
         for n in range(LAYERS)
         for name, shape in shapes.items()
     }
+    tensors["norm.weight"] = torch.randn(HIDDEN, generator=make) * 0.1
     tensors["embed_tokens.weight"] = torch.randn(VOCABULARY, HIDDEN, generator=make)
     save_file(tensors, folder / "model.safetensors")
     (folder / "config.json").write_text(
@@ -84,9 +85,9 @@ def write_adapter(folder: Path, base: Path, reply_tokens: int = 200) -> adapter.
     torch.manual_seed(1)
     weights = base / "model.safetensors"
     config = adapter.AdapterConfig(
-        adapter.fingerprint(weights), 2, LAYERS, 2.0, 40, reply_tokens, 60, temperature=0.7, bias=(0.1, -0.1, 0.0, 0.0)
+        adapter.fingerprint(weights), 2, 2.0, 40, reply_tokens, 60, temperature=0.7, bias=(0.1, -0.1, 0.0, 0.0)
     )
-    upper = Upper(BodyConfig.read(base), weights, config.first, config.last)
+    upper = Upper(BodyConfig.read(base), weights, config.first)
     low_rank = {
         name: (torch.randn(2, linear.in_features), torch.randn(linear.out_features, 2))
         for name, linear in adapter.projections(upper)
@@ -266,7 +267,7 @@ def test_classes_are_the_fields_of_the_record() -> None:
 
 def test_calibration_survives_the_file(place: Path, tmp_path: Path) -> None:
     config = replace(adapter.read_config(place / "adapter"), temperature=2.5)
-    upper = Upper(BodyConfig.read(place / BASE), place / BASE / "model.safetensors", config.first, config.last)
+    upper = Upper(BodyConfig.read(place / BASE), place / BASE / "model.safetensors", config.first)
     adapter.save(upper, {}, config, tmp_path)
     assert adapter.read_config(tmp_path) == config
 
@@ -281,10 +282,10 @@ def test_the_layers_compute_what_the_published_model_computes() -> None:
     ids = Tokens(base).ids("为什么缩放点积注意力要除以 √d_k？", 64)
     with torch.no_grad():
         wanted = transformers.AutoModel.from_pretrained(base, dtype=torch.float32)(
-            input_ids=torch.tensor([ids]), output_hidden_states=True
-        ).hidden_states[6]
+            input_ids=torch.tensor([ids])
+        ).last_hidden_state
         x = embed(load_embeddings(weights, config.hidden), ids)[None]
-        found = Body(config, weights, 0, 6)(
-            x, torch.arange(len(ids))[None], torch.ones(1, len(ids), len(ids), dtype=torch.bool)
-        )
+        everything = torch.ones(1, len(ids), len(ids), dtype=torch.bool)
+        states = Body(config, weights, 0, config.layers)(x, torch.arange(len(ids))[None], everything)
+        found = load_final_norm(weights, config)(states)
     assert torch.allclose(found, wanted, atol=1e-2, rtol=1e-4)

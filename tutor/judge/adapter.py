@@ -16,11 +16,9 @@ from torch import Tensor, nn
 from tutor.errors import WeightsError
 from tutor.judge.body import Layer
 from tutor.judge.network import CLASSES, Upper
-from tutor.judge.overlap import COUNT
 
 FOLDER = Path(__file__).resolve().parent
-_EXACT = ("center", "spread")
-_HEAD = (*_EXACT, "roles", "inner.weight", "inner.bias", "outer.weight", "outer.bias")
+_HEAD = ("roles", "head.weight", "head.bias")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +26,20 @@ class AdapterConfig:
     """What must be known to use the adapter.
 
     :ivar base: fingerprint of the base weights it was trained on. :ivar scale: factor of the low-rank products.
-    :ivar first: the first layer that reads reply and point together. :ivar last: one past the last layer used.
+    :ivar first: the first layer that reads reply and point together.
     :ivar question_tokens: (and reply_tokens, point_tokens) longest text of each role; longer replies are read in windows.
-    :ivar temperature: (and bias, overlap) calibration: logits become `logits / temperature + bias + overlap @ repeated`;
-        `overlap` holds a row for each class, see `tutor.judge.overlap`.
+    :ivar temperature: (and bias) calibration: logits become `logits / temperature + bias`.
     :ivar trained: free remarks on the training: seed, examples, date.
     """
 
     base: str
     first: int
-    last: int
     scale: float
     question_tokens: int
     reply_tokens: int
     point_tokens: int
     temperature: float = 1.0
     bias: tuple[float, ...] = (0.0,) * len(CLASSES)
-    overlap: tuple[tuple[float, ...], ...] = ((0.0,) * COUNT,) * len(CLASSES)
     trained: dict[str, str | int | float] | None = None
 
 
@@ -82,7 +77,7 @@ def read_config(folder: Path = FOLDER) -> AdapterConfig:
         raise WeightsError(f"{path} is missing: the point judge is not trained; run `python -m eval.judge_train`")
     try:
         raw = json.loads(path.read_text("utf-8"))
-        return AdapterConfig(**{**raw, "bias": tuple(raw["bias"]), "overlap": tuple(map(tuple, raw["overlap"]))})
+        return AdapterConfig(**{**raw, "bias": tuple(raw["bias"])})
     except (json.JSONDecodeError, TypeError, KeyError) as error:
         raise WeightsError(f"{path} is not a description of an adapter ({error}); restore it") from error
 
@@ -116,15 +111,10 @@ def save(
     for name, (a, b) in low_rank.items():
         tensors |= {f"{name}.a": a, f"{name}.b": b}
     save_file(
-        {name: _stored(name, tensor) for name, tensor in tensors.items()},
+        {name: tensor.detach().to(torch.bfloat16).contiguous() for name, tensor in tensors.items()},
         folder / "adapter.safetensors",
     )
     (folder / "adapter.json").write_text(json.dumps(asdict(config), indent=1, ensure_ascii=False) + "\n", "utf-8")
-
-
-def _stored(name: str, tensor: Tensor) -> Tensor:
-    # The features of the head differ from their center by less than bfloat16 can tell.
-    return tensor.detach().to(torch.float32 if name in _EXACT else torch.bfloat16).contiguous()
 
 
 def projections(upper: Upper) -> Iterator[tuple[str, nn.Linear]]:

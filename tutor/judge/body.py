@@ -63,6 +63,9 @@ class BodyConfig:
         )
 
 
+_FINAL_NORM = ("norm.weight", "model.norm.weight")
+
+
 class Norm(nn.Module):
     """Root-mean-square norm; the file stores the gain minus one."""
 
@@ -172,6 +175,12 @@ def load_embeddings(weights: Path, hidden: int) -> Tensor:
     if table.shape[1] != hidden:
         raise WeightsError(f"{weights} has a token table of width {table.shape[1]}, not {hidden}")
     return table
+
+
+def load_final_norm(weights: Path, config: BodyConfig) -> Norm:
+    """The norm after the last layer."""
+    with safe_open(weights, framework="pt") as file:
+        return Norm(file.get_tensor(next(name for name in list(file.keys()) if name in _FINAL_NORM)), config.epsilon)
 
 
 def embed(table: Tensor, ids: Sequence[int]) -> Tensor:

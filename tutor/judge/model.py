@@ -17,7 +17,6 @@ from tutor.errors import SettingsError, WeightsError
 from tutor.judge import adapter
 from tutor.judge.body import BodyConfig
 from tutor.judge.network import Reader, Tokens, Upper
-from tutor.judge.overlap import repeated
 from tutor.judge.packing import POINT, QUESTION, REPLY, Row, stack
 from tutor.judge.windows import windows
 from tutor.records import PointProbabilities
@@ -57,7 +56,7 @@ class PointJudge:
                 "run `tutor weights --verify`, or train the point judge again"
             )
         body = BodyConfig.read(base)
-        upper = Upper(body, weights, config.first, config.last)
+        upper = Upper(body, weights, config.first)
         adapter.apply(upper, config, folder)
         reader = Reader(weights, body, config.first)
         reader.body.to(kind)
@@ -92,10 +91,8 @@ class PointJudge:
             )
             rows, order = self._rows(question, jobs)
             logits = torch.cat([self._upper(stack(part)) for part in _batches(rows)])
-        said = torch.tensor([repeated(window, point) for window, point in order], dtype=torch.float64)
-        weights = torch.tensor(config.overlap, dtype=torch.float64)
         bias = torch.tensor(config.bias, dtype=torch.float64)
-        calibrated = logits.double() / config.temperature + bias + said @ weights.T
+        calibrated = logits.double() / config.temperature + bias
         found = dict(zip(order, torch.softmax(calibrated, dim=-1), strict=True))
         return [_combine([found[window, point] for window in self._windows(reply)]) for reply, point in pairs]
 

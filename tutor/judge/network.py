@@ -5,16 +5,15 @@ Used by the judge itself and by its training script, so that both compute the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from torch.nn import functional
 
 from tutor.errors import WeightsError
-from tutor.judge.body import Body, BodyConfig, embed, load_embeddings
+from tutor.judge.body import Body, BodyConfig, embed, load_embeddings, load_final_norm
 from tutor.judge.packing import Batch
 
 CLASSES = ("covered", "partial", "missing", "contradicted")
@@ -65,34 +64,16 @@ class Reader:
 class Upper(nn.Module):
     """The upper layers, which see reply and point together, and the head: logits of the classes for every point."""
 
-    def __init__(self, config: BodyConfig, weights: Path, first: int, last: int, width: int = 256) -> None:
-        """Layers `first` to `last` (exclusive) of the base and an untrained head."""
+    def __init__(self, config: BodyConfig, weights: Path, first: int) -> None:
+        """Layers `first` to the last of the base with its final norm, and an untrained head."""
         super().__init__()
-        self.body = Body(config, weights, first, last)
+        self.body = Body(config, weights, first, config.layers)
+        self.norm = load_final_norm(weights, config)
         self.roles = nn.Parameter(torch.zeros(3, config.hidden))
-        # The residual stream between the layers has one dimension that dwarfs all others; the head would not see past it.
-        self.center = nn.Parameter(torch.zeros(2 * config.hidden), requires_grad=False)
-        self.spread = nn.Parameter(torch.ones(2 * config.hidden), requires_grad=False)
-        self.inner = nn.Linear(2 * config.hidden, width)
-        self.outer = nn.Linear(width, len(CLASSES))
-        self.dropout = nn.Dropout(0.1)
+        self.head = nn.Linear(config.hidden, len(CLASSES))
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits (points, classes), the points in the order of `batch.points`."""
-        features = ((self.pool(batch) - self.center) / self.spread).clamp(-6, 6)
-        logits: Tensor = self.outer(self.dropout(functional.gelu(self.inner(self.dropout(features)))))
+        """Logits (points, classes), the points in the order of `batch.points`: the head reads the mean of their states."""
+        x = self.norm(self.body(batch.x + self.roles[batch.roles], batch.positions, batch.mask))
+        logits: Tensor = self.head(torch.stack([x[row, begin:end].mean(dim=0) for row, begin, end in batch.points]))
         return logits
-
-    def pool(self, batch: Batch) -> Tensor:
-        """For every point the mean of its tokens' states beside the state of its last token, each of unit mean square."""
-        x = self.body(batch.x + self.roles[batch.roles], batch.positions, batch.mask)
-        mean = torch.stack([x[row, begin:end].mean(0) for row, begin, end in batch.points])
-        last = torch.stack([x[row, end - 1] for row, _, end in batch.points])
-        return torch.cat([functional.rms_norm(part, (part.shape[-1],)) for part in (mean, last)], dim=-1)
-
-    def settle(self, batches: Iterable[Batch]) -> None:
-        """Set the center and spread of the head's features from examples."""
-        with torch.no_grad():
-            pooled = torch.cat([self.pool(batch) for batch in batches])
-        self.center.data = pooled.mean(dim=0)
-        self.spread.data = pooled.std(dim=0).clamp_min(1e-4)
