@@ -42,13 +42,21 @@ def sources(settings: Settings) -> list[Source]:
 
 
 def shipped_sources(settings: Settings) -> list[Source]:
-    """The banks of the corpus folder: every Markdown file there that has a front matter."""
-    found = []
-    for file in sorted(settings.corpus.glob("*.md")):
-        with file.open(encoding="utf-8") as text:
-            if text.readline().strip() == "---":
-                found.append(Source(bank="", path=f"corpus/{file.name}", file=file, format="corpus", shipped=True))
-    return found
+    """The banks of the corpus folder."""
+    return [
+        Source(bank="", path=f"corpus/{file.name}", file=file, format="corpus", shipped=True)
+        for file in bank_files(settings.corpus)
+    ]
+
+
+def bank_files(folder: Path) -> list[Path]:
+    """The banks of our format in a folder: its Markdown files that have a front matter."""
+    return [file for file in sorted(folder.glob("*.md")) if _opens_with_front_matter(file)]
+
+
+def _opens_with_front_matter(file: Path) -> bool:
+    with file.open("rb") as content:
+        return content.readline(8).strip() == b"---"
 
 
 def parse_all(chosen: Sequence[Source]) -> list[Bank]:

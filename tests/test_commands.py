@@ -37,6 +37,14 @@ def test_a_missing_file_is_refused(capsys, tmp_path):
     assert code == 1 and "none.md" in out
 
 
+def test_check_of_the_corpus_is_clean_and_leaves_its_guide_and_log_out(capsys):
+    code, out, _ = run(capsys, "bank", "check", str(Path(__file__).parents[1] / "corpus"), "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [row["path"] for row in rows if row["problems"]] == []
+    assert not {"README.md", "REVIEW.md"} & {Path(row["path"]).name for row in rows}
+
+
 def test_check_reports_the_contract_fields(capsys, outline):
     code, out, _ = run(capsys, "bank", "check", str(outline), "--json")
     row = json.loads(out)

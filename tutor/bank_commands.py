@@ -74,6 +74,16 @@ def bank_remove(settings: Settings, arguments: Arguments) -> None:
     _print_banks([dict(row) for row in report.banks], arguments.json)
 
 
+def bank_unlink(settings: Settings, arguments: Arguments) -> None:
+    """Undo the link of a question to the reference of another one, or allow it again."""
+    from ingest.banks import restore_links, unlink
+    from tutor.assembly import open_embeddings
+
+    act = restore_links if arguments.restore else unlink
+    report = act(settings, open_embeddings(settings), arguments.question_id)
+    _print_banks([dict(row) for row in report.banks], arguments.json)
+
+
 def bank_show(settings: Settings, arguments: Arguments) -> None:
     """List the questions of a bank."""
     from tutor.assembly import open_library
@@ -90,7 +100,14 @@ def bank_show(settings: Settings, arguments: Arguments) -> None:
 
 
 def _files(paths: list[Path]) -> list[Path]:
-    return [file for path in paths for file in (sorted(path.glob("*.md")) if path.is_dir() else [path])]
+    """The paths, and for a folder its banks of our format or, when there are none, all of its Markdown files."""
+    from ingest.sources import bank_files
+
+    return [
+        file
+        for path in paths
+        for file in (bank_files(path) or sorted(path.glob("*.md")) if path.is_dir() else [path])
+    ]
 
 
 def _print_banks(rows: list[dict[str, Any]], as_json: bool) -> None:
