@@ -12,10 +12,12 @@ from tutor.settings import load
 MEASURES = {
     "speed": "time and tokens of retrieval, prompts, first token, decoding, against the bare engine",
     "retrieval": "recall, MRR, nDCG, refusal and follow-ups on our cases",
+    "peers": "retrieval beside plain LangChain and LlamaIndex chains on the same bank",
     "grading": "agreement with people, attacks, repeatability, against simpler graders",
     "coverage": "which questions of the banks have a reference, a link, or nothing",
     "linking": "which pairs of questions are taken to ask the same thing",
-    "citations": "support of cited sentences, swapped citations, poisoned passages",
+    "citations": "planted swaps and falsehoods, support and key-point recall of generated answers",
+    "injection": "whether the language model obeys orders in poisoned passages",
 }
 """What can be measured. Each is a module of this package with `run(settings, arguments) -> int`."""
 

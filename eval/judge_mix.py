@@ -31,6 +31,7 @@ GRADED = {
 }
 _NLI = 700
 _MADE = 0.22
+_AGAIN = 0.86
 _NEIGHBOURS = 4
 
 
@@ -66,7 +67,7 @@ def arrange(examples: Sequence[Example], rng: random.Random) -> list[Example]:
 
 
 def mixture(rng: random.Random) -> list[Example]:
-    """The training examples in order: first reading in general (public sets), then our domain with a little of the rest."""
+    """The training examples in order: public sets for reading in general, our domain with a little of them, our domain again."""
     questions = read_corpus()
     public = read_nli(PUBLIC, rng, _NLI)
     for name, limit in GRADED.items():
@@ -74,8 +75,9 @@ def mixture(rng: random.Random) -> list[Example]:
     made = [fewer_points(e, rng, 3) for e in make_examples(list(questions.values()), "train", rng, _MADE)]
     written = [e for e in read_domain(questions) if split_of(e.group) == "train"]
     general, domain = arrange(public, rng), arrange([*made, *written], rng)
+    again = arrange(rng.sample(written, int(_AGAIN * len(written))), rng)
     kept = len(general) // 5
-    return general[kept:] + _interleave(domain, general[:kept])
+    return general[kept:] + _interleave(domain, general[:kept]) + again
 
 
 def _interleave(many: Sequence[Example], few: Sequence[Example]) -> list[Example]:

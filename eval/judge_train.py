@@ -27,10 +27,11 @@ from eval.judge_cache import StateCache
 from eval.judge_data import Example
 from eval.judge_mix import mixture, validation
 from tutor import settings
-from tutor.judge.adapter import AdapterConfig, fingerprint, projections, save
+from tutor.judge.adapter import AdapterConfig, decided, fingerprint, projections, save
 from tutor.judge.body import BodyConfig
 from tutor.judge.network import Reader, Tokens, Upper
 from tutor.judge.packing import stack
+from tutor.judge.signals import NAMES, signals
 
 _LABELS = 28
 """Points judged in one step of training."""
@@ -54,21 +55,37 @@ class LowRank(nn.Module):
 
 
 def calibrate(logits: Sequence[Tensor], examples: Sequence[Example], config: AdapterConfig) -> AdapterConfig:
-    """The config with temperature and class biases that fit the examples best; biases are held near zero."""
+    """The config with the temperature, class biases and weights of the signals that fit the examples best.
+
+    A multinomial logistic regression on the network's logits and the standardised signals, its weights held near zero;
+    fitted to labels and to human scores alike, on questions that the network was not trained on.
+    """
     stacked = torch.cat(list(logits))
-    parameters = torch.zeros(5, requires_grad=True)
+    seen = torch.tensor([signals(e.question, e.reply, point) for e in examples for point in e.points])
+    center, spread = seen.mean(dim=0), seen.std(dim=0).clamp_min(1e-6)
+    scaled = (seen - center) / spread
+    parameters = torch.zeros(5 + 4 * len(NAMES), requires_grad=True)
     packed = Packed((), (), tuple(examples))
-    optimizer = torch.optim.LBFGS([parameters], max_iter=100, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([parameters], max_iter=300, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = loss_of(stacked * parameters[0].exp() + parameters[1:], packed) + 0.005 * parameters[1:].square().sum()
+        weights = parameters[5:].reshape(4, -1)
+        loss = loss_of(stacked * parameters[0].exp() + parameters[1:5] + scaled @ weights.T, packed)
+        loss = loss + 0.005 * parameters[1:].square().sum()
         torch.autograd.backward(loss)
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    values = [round(value, 4) for value in parameters.detach().tolist()]
-    return replace(config, temperature=round(math.exp(-values[0]), 4), bias=tuple(values[1:]))
+    found = parameters.detach()
+    weights = found[5:].reshape(4, -1) / spread
+    bias = found[1:5] - weights @ center
+    return replace(
+        config,
+        temperature=round(math.exp(-float(found[0])), 4),
+        bias=tuple(round(value, 4) for value in bias.tolist()),
+        signals=tuple(tuple(round(value, 4) for value in row) for row in weights.tolist()),
+    )
 
 
 def report(logits: Sequence[Tensor], examples: Sequence[Example]) -> Iterator[str]:
@@ -174,7 +191,8 @@ def train(arguments: argparse.Namespace) -> int:
     cache.fill(texts_of(held_out, config), tokens, reader)
     logits_of = judge_all(upper, held_out, cache, config)
     config = calibrate(logits_of, held_out, config)
-    print("\n".join(report(logits_of, held_out)), f"\n  {config}")
+    judged = [decided(z, e.question, e.reply, e.points, config) for z, e in zip(logits_of, held_out, strict=True)]
+    print("\n".join(report(judged, held_out)), f"\n  {config}")
     remarks = {"seed": arguments.seed, "examples": len(examples), "steps": len(steps), "rank": arguments.rank}
     products: dict[str, tuple[Tensor, Tensor]] = {name: (layer.a, layer.b) for name, layer in low_rank.items()}
     save(upper, products, replace(config, trained=remarks), arguments.out)

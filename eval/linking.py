@@ -1,7 +1,8 @@
 """Linking: pairs of questions labelled by us (same, related, near-miss), and links of real banks judged by reading.
 
 Cases: `cases/linking.jsonl` (pairs; a pair is its own text, or a text and the id of a corpus question) and
-`cases/links-judged.jsonl` (a random sample of links, by ids, judged against the text of the reference). The weights of
+`cases/links-judged.jsonl` (random samples of links of five shared banks, by ids, judged by reading the reference: does it
+answer what is asked?). The first draw was used to tighten the linker, so the last one gives the precision. The weights of
 `ingest.linking` were fitted on the tuning half of the pairs only (`--fit`); both halves are reported.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,8 @@ from ingest.parsing import parse_file
 from ingest.vectors import VectorCache
 from tutor.assembly import open_embeddings
 from tutor.errors import TutorError
-from tutor.records import Question
+from tutor.library import current_version, read_links
+from tutor.records import Link, Question
 from tutor.settings import Settings
 
 
@@ -104,16 +106,35 @@ def scores(labels: Sequence[str], chances: Sequence[float]) -> dict[str, float]:
     }
 
 
-def judged_precision() -> dict[str, float]:
-    """Share of the links in the judged sample that hold, with the lower end of its 95% interval (Wilson)."""
-    path = CASES / "links-judged.jsonl"
-    if not path.is_file():
-        return {"n": 0}
-    with path.open(encoding="utf-8") as file:
-        held = [bool(json.loads(line)["holds"]) for line in file]
-    n, p, z = len(held), sum(held) / len(held), 1.96
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A link that we judged by reading. `draw` numbers the random samples."""
+
+    draw: int
+    question_id: str
+    target_id: str
+    holds: bool
+    note: str
+
+
+def load_judged() -> list[Judged]:
+    """The judged links."""
+    with (CASES / "links-judged.jsonl").open(encoding="utf-8") as file:
+        return [Judged(**json.loads(line)) for line in file]
+
+
+def judged_precision(judged: Sequence[Judged], links: Mapping[str, Link]) -> dict[str, float]:
+    """Share of the last draw that holds, with the lower end of its 95% interval (Wilson).
+
+    :param links: those that the linker makes now, by question; judged links that it no longer makes do not count.
+    """
+    last = [one for one in judged if one.draw == max(other.draw for other in judged)]
+    made = [one for one in last if one.question_id in links and links[one.question_id].target_id == one.target_id]
+    if not made:
+        return {"judged": len(last), "still_made": 0}
+    n, p, z = len(made), sum(one.holds for one in made) / len(made), 1.96
     low = (p + z * z / (2 * n) - z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n)
-    return {"n": n, "precision": round(p, 4), "at_least": round(low, 4)}
+    return {"judged": len(last), "still_made": n, "precision": round(p, 4), "at_least": round(low, 4)}
 
 
 def fit(features: Sequence[Sequence[float]], labels: Sequence[bool], penalty: float = 0.05) -> list[float]:
@@ -153,7 +174,8 @@ def run(settings: Settings, arguments: Sequence[str]) -> int:
     for pair, one, where in zip(pairs.pairs, found, halves, strict=True):
         if (one.chance >= SAME) != (pair.label == "same"):
             print(f"  {where:9}{pair.label:10}{one.chance:.2f} {pair.text} {one.conflict}")
-    judged = judged_precision()
-    print("links judged by reading:", judged)
+    version = current_version(settings.index)
+    judged = judged_precision(load_judged(), read_links(settings.index / version) if version else {})
+    print("links judged by reading (of the banks in the index):", judged)
     save("linking", {"same": results, "links_judged": judged})
     return 0 if results["held-out"]["near_miss_as_same"] == 0 else 1

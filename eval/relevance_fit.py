@@ -1,13 +1,14 @@
-"""Fit the weights of `tutor.retrieval.relevance`: logistic regression whose weights are never negative.
+"""Fit the two parts of `tutor.retrieval.relevance`: which item answers best, and whether any does.
 
-More evidence must never lower relevance, so plain logistic regression, which may trade one signal against another, will
-not do. Every query weighs the same, and so do its hits and its misses; the misses of a query that has no hit at all weigh
-more, because they alone tell where the floor lies.
+Strength is fitted listwise: among the candidates of a query, the items that answer it should hold the probability (softmax).
+Assurance is a logistic regression over all queries, in scope and out of it, both sides weighing the same. No weight of
+evidence is ever negative: more evidence must not lower relevance, which plain regression may trade one signal against
+another for. Queries that are asked word for word are decided without weights and left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
@@ -15,56 +16,82 @@ from scipy.optimize import minimize
 
 from tutor.retrieval import Signals
 
-_HARD = 15
-"""Misses of one query that are kept: those with the best signals."""
-_OUTSIDE = 4.0
-_RIDGE = 1e-4
+_RIDGE_STRENGTH = 3e-4
+_RIDGE_ASSURANCE = 1e-5
+Loss = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One candidate of one query."""
+    """The candidates of one query; `hits`: those that answer it, none when it is out of scope; `foreign`: no Chinese."""
 
-    query: str
-    signals: Signals
-    hit: bool
+    found: Mapping[str, Signals]
+    hits: frozenset[str]
+    foreign: bool
+    inside: bool
 
 
-def fit(examples: Sequence[Example]) -> tuple[dict[str, float], float]:
-    """Weights by signal, and the bias."""
-    chosen = _balance(examples)
-    x = np.array([astuple(example.signals) for example, _ in chosen])
-    y = np.array([example.hit for example, _ in chosen], dtype=float)
-    share = np.array([weight for _, weight in chosen])
-    share /= share.sum()
+def fit_strength(examples: Sequence[Example]) -> dict[str, float]:
+    """Weights by signal."""
+    rows = []
+    for example in _undecided(examples):
+        hit = np.array([item_id in example.hits for item_id in example.found])
+        if hit.any() and not hit.all():
+            rows.append((np.array([astuple(one) for one in example.found.values()]), hit))
+    width = len(fields(Signals))
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        z = x @ weights[:-1] + weights[-1]
+        value = 0.0
+        slope = np.zeros(width)
+        for signals, hit in rows:
+            z = signals @ weights
+            share = np.exp(z - z.max())
+            share /= share.sum()
+            mass = max(float(share @ hit), 1e-12)
+            value -= float(np.log(mass))
+            slope += signals.T @ (share - share * hit / mass)
+        return (
+            value / len(rows) + _RIDGE_STRENGTH * float(weights @ weights),
+            slope / len(rows) + 2 * _RIDGE_STRENGTH * weights,
+        )
+
+    found = _minimize(loss, width, free=0)
+    return dict(zip([field.name for field in fields(Signals)], found.tolist(), strict=True))
+
+
+def fit_assurance(examples: Sequence[Example]) -> tuple[dict[str, float], float]:
+    """Weights of the nearest question, of the nearest opening and of a query without Chinese, and the bias."""
+    chosen = [example for example in _undecided(examples) if example.found]
+    x = np.array(
+        [
+            (
+                max(one.question for one in example.found.values()),
+                max(one.lead for one in example.found.values()),
+                float(example.foreign),
+                1.0,
+            )
+            for example in chosen
+        ]
+    )
+    y = np.array([example.inside for example in chosen], dtype=float)
+    share = np.where(y == 1, 0.5 / y.sum(), 0.5 / (1 - y).sum())
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        z = x @ weights
         error = share * (1 / (1 + np.exp(-z)) - y)
-        value = float(share @ (np.logaddexp(0, z) - y * z)) + _RIDGE * float(weights[:-1] @ weights[:-1])
-        return value, np.append(x.T @ error + 2 * _RIDGE * weights[:-1], error.sum())
+        value = float(share @ (np.logaddexp(0, z) - y * z)) + _RIDGE_ASSURANCE * float(weights[:-1] @ weights[:-1])
+        return value, x.T @ error + 2 * _RIDGE_ASSURANCE * np.append(weights[:-1], 0.0)
 
-    width = x.shape[1]
-    bounds = [(0.0, None)] * width + [(None, None)]
-    found = minimize(loss, np.zeros(width + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
-    names = [field.name for field in fields(Signals)]
-    return dict(zip(names, found[:-1].tolist(), strict=True)), float(found[-1])
+    found = _minimize(loss, 4, free=1)
+    return dict(zip(("question", "lead", "foreign"), found[:-1].tolist(), strict=True)), float(found[-1])
 
 
-def _balance(examples: Sequence[Example]) -> list[tuple[Example, float]]:
-    by_query: dict[str, list[Example]] = {}
-    for example in examples:
-        if example.signals.likeness < 1.0:  # asked word for word: decided without the weights
-            by_query.setdefault(example.query, []).append(example)
-    chosen: list[tuple[Example, float]] = []
-    for candidates in by_query.values():
-        hits = sorted((one for one in candidates if one.hit), key=_strength)[-1:]
-        misses = sorted((one for one in candidates if not one.hit), key=_strength)[-_HARD:]
-        chosen += [(one, 1.0) for one in hits]
-        chosen += [(one, (1.0 if hits else _OUTSIDE) / len(misses)) for one in misses]
-    return chosen
+def _undecided(examples: Sequence[Example]) -> list[Example]:
+    return [example for example in examples if all(one.likeness < 1.0 for one in example.found.values())]
 
 
-def _strength(example: Example) -> float:
-    signals = example.signals
-    return signals.question + signals.any + 0.3 * (signals.asked + signals.words)
+def _minimize(loss: Loss, width: int, free: int) -> np.ndarray:
+    """Weights of which all but the last `free` are not negative."""
+    bounds = [(0.0, None)] * (width - free) + [(None, None)] * free
+    found: np.ndarray = minimize(loss, np.zeros(width), jac=True, bounds=bounds, method="L-BFGS-B").x
+    return found

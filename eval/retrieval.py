@@ -10,85 +10,21 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 
-from eval.cases import Half, Outside, Search, half, load_dialogues, load_outside, load_searches
+from eval.bench import DEPTH, HALVES, Bench, RememberedEmbeddings, subsets
+from eval.cases import Outside, Search, half, load_dialogues, load_outside, load_searches
 from eval.metrics import auroc, below, first_hit, floor_at, ranking
-from eval.relevance_fit import Example, fit
+from eval.relevance_fit import Example, fit_assurance, fit_strength
 from eval.results import save
 from tutor.assembly import open_library
 from tutor.embedding import GemmaEmbeddings
 from tutor.followups import resolve_all
 from tutor.library import Snapshot
-from tutor.retrieval import FLOOR, Filters, gather, retrieve
+from tutor.retrieval import FLOOR, gather, is_foreign, retrieve
 from tutor.settings import Settings
 
-_DEPTH = 10
-_POOL = 60
-_RRF = 60
-_EASY = ("exact", "alias")
-_HALVES: tuple[Half, ...] = ("tuning", "held-out")
 Ranker = Callable[[str], list[str]]
-
-
-class RememberedEmbeddings(GemmaEmbeddings):
-    """Embeds every query once, however many searches ask for it."""
-
-    def __init__(self, embeddings: GemmaEmbeddings) -> None:
-        self._embeddings = embeddings
-        self._vectors: dict[str, list[float]] = {}
-
-    def embed_query(self, text: str) -> list[float]:
-        """The vector of a query, from memory if it was asked for before."""
-        if text not in self._vectors:
-            self._vectors[text] = self._embeddings.embed_query(text)
-        return self._vectors[text]
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """The open index and the searches that are compared on it."""
-
-    snapshot: Snapshot
-    embeddings: GemmaEmbeddings
-
-    def ours(self, query: str) -> list[str]:
-        """The tutor's own retrieval."""
-        found = retrieve(self.snapshot, self.embeddings, query, _DEPTH)
-        return [passage.question_id for passage in found.nearest]
-
-    def dense(self, query: str) -> list[str]:
-        """Nearest chunks by meaning."""
-        vector = self.embeddings.embed_query(query)
-        return self._items(chunk_id for chunk_id, _ in self.snapshot.store.search(vector, _POOL))
-
-    def bm25(self, query: str) -> list[str]:
-        """Best chunks by words."""
-        return self._items(self.snapshot.order[i] for i, _ in self.snapshot.lexical.search(query, _POOL))
-
-    def rrf(self, query: str) -> list[str]:
-        """Both of them, by reciprocal-rank fusion."""
-        scores: dict[str, float] = {}
-        for ranked in (self.dense(query), self.bm25(query)):
-            for place, item_id in enumerate(ranked, start=1):
-                scores[item_id] = scores.get(item_id, 0.0) + 1 / (_RRF + place)
-        return sorted(scores, key=lambda item_id: -scores[item_id])
-
-    def accepted(self, gold: Iterable[str]) -> frozenset[str]:
-        """Every item that is a hit for this gold."""
-        ids = set(gold)
-        same = {other for one in ids for other in self.snapshot.groups.get(one, ())}
-        linked = {link.question_id for link in self.snapshot.links.values() if link.target_id in ids | same}
-        return frozenset(ids | same | linked)
-
-    def top_score(self, query: str) -> float:
-        """Relevance of the best passage."""
-        nearest = retrieve(self.snapshot, self.embeddings, query, 1).nearest
-        return nearest[0].score if nearest else 0.0
-
-    def _items(self, chunk_ids: Iterable[str]) -> list[str]:
-        return list(dict.fromkeys(self.snapshot.chunks[chunk_id].item_id for chunk_id in chunk_ids))
 
 
 def run(settings: Settings, arguments: Sequence[str]) -> int:
@@ -99,8 +35,10 @@ def run(settings: Settings, arguments: Sequence[str]) -> int:
     options = parser.parse_args(list(arguments))
     library = open_library(settings)
     snapshot = library.snapshot()
-    bench = Bench(snapshot, RememberedEmbeddings(library.embeddings))
-    searches, outside = load_searches(), load_outside()
+    searches, outside, dialogues = load_searches(), load_outside(), load_dialogues()
+    asked = [*(case.q for case in searches), *(case.q for case in outside)]
+    asked += [query for one in dialogues for query in (one.turns[-1], resolve_all(one.turns)[-1])]
+    bench = Bench(snapshot, RememberedEmbeddings(library.embeddings, [snapshot.lexical.correct(query) for query in asked]))
     if options.fit:
         _print_fit(bench, searches, outside)
         return 0
@@ -123,8 +61,8 @@ def _measure_search(bench: Bench, searches: Sequence[Search], show: bool) -> dic
     rows: dict[str, dict[str, dict[str, float]]] = {}
     print(f"{'':34}{'n':>5}{'recall@1':>10}{'recall@5':>10}{'MRR':>8}{'nDCG@10':>9}")
     for name, ranker in systems.items():
-        places = {case.q: first_hit(ranker(case.q)[:_DEPTH], bench.accepted(case.gold)) for case in searches}
-        for kind, subset in _subsets(searches).items():
+        places = {case.q: first_hit(ranker(case.q)[:DEPTH], bench.accepted(case.gold)) for case in searches}
+        for kind, subset in subsets(searches).items():
             row = ranking([places[case.q] for case in subset])
             rows.setdefault(kind, {})[name] = row
         if show and name == "ours":
@@ -139,25 +77,13 @@ def _measure_search(bench: Bench, searches: Sequence[Search], show: bool) -> dic
 _COLUMNS = (("recall@1", 10), ("recall@5", 10), ("mrr", 8), ("ndcg@10", 9))
 
 
-def _subsets(searches: Sequence[Search]) -> dict[str, list[Search]]:
-    paraphrases = [case for case in searches if case.how not in _EASY]
-    easy = [case for case in searches if case.how in _EASY]
-    found = {"paraphrases": paraphrases, "exact and alias": easy}
-    for part in _HALVES:
-        found[f"paraphrases, {part}"] = [case for case in paraphrases if half(case.q) == part]
-        found[f"exact and alias, {part}"] = [case for case in easy if half(case.q) == part]
-    for how in dict.fromkeys(case.how for case in paraphrases):
-        found[how] = [case for case in paraphrases if case.how == how]
-    return found
-
-
 def _measure_refusal(
     bench: Bench, searches: Sequence[Search], outside: Sequence[Outside], show: bool
 ) -> dict[str, dict[str, float]]:
     rows: dict[str, dict[str, float]] = {}
-    for part in _HALVES:
-        known = {case.q: bench.top_score(case.q) for case in searches if half(case.q) == part}
-        unknown = {case.q: bench.top_score(case.q) for case in outside if half(case.q) == part}
+    for part in HALVES:
+        known = {case.q: _top_score(bench, case.q) for case in searches if half(case.q) == part}
+        unknown = {case.q: _top_score(bench, case.q) for case in outside if half(case.q) == part}
         dense_known = [_dense_top(bench, query) for query in known]
         dense_unknown = [_dense_top(bench, query) for query in unknown]
         best = floor_at(list(known.values()), 0.02)
@@ -178,6 +104,11 @@ def _measure_refusal(
     return rows
 
 
+def _top_score(bench: Bench, query: str) -> float:
+    nearest = retrieve(bench.snapshot, bench.embeddings, query, 1).nearest
+    return nearest[0].score if nearest else 0.0
+
+
 def _dense_top(bench: Bench, query: str) -> float:
     found = bench.snapshot.store.search(bench.embeddings.embed_query(query), 1)
     return found[0][1] if found else 0.0
@@ -186,7 +117,7 @@ def _dense_top(bench: Bench, query: str) -> float:
 def _measure_followups(bench: Bench, show: bool) -> dict[str, dict[str, float]]:
     rows: dict[str, dict[str, float]] = {}
     dialogues = load_dialogues()
-    for part in _HALVES:
+    for part in HALVES:
         chosen = [one for one in dialogues if half(" ".join(one.turns)) == part]
         resolved = {one.turns: resolve_all(one.turns)[-1] for one in chosen}
         ours = [first_hit(bench.ours(resolved[one.turns])[:5], bench.accepted(one.gold)) for one in chosen]
@@ -222,14 +153,20 @@ def _time(snapshot: Snapshot, embeddings: GemmaEmbeddings, queries: Sequence[str
     return round(statistics.median(seconds), 4)
 
 
+def examples_of(bench: Bench, searches: Sequence[Search], outside: Sequence[Outside]) -> list[Example]:
+    """The tuning half, with the signals of every candidate."""
+    asked = [(case.q, bench.accepted(case.gold), True) for case in searches]
+    asked += [(case.q, frozenset(), False) for case in outside]
+    return [
+        Example(gather(bench.snapshot, bench.embeddings, query, bench.filters), hits, is_foreign(query), inside)
+        for query, hits, inside in asked
+        if half(query) == "tuning"
+    ]
+
+
 def _print_fit(bench: Bench, searches: Sequence[Search], outside: Sequence[Outside]) -> None:
-    examples = []
-    for query, accepted in [
-        *((case.q, bench.accepted(case.gold)) for case in searches if half(case.q) == "tuning"),
-        *((case.q, frozenset[str]()) for case in outside if half(case.q) == "tuning"),
-    ]:
-        signals = gather(bench.snapshot, bench.embeddings, query, Filters())
-        examples += [Example(query, one, item_id in accepted) for item_id, one in signals.items()]
-    weights, bias = fit(examples)
-    print("_WEIGHTS = {" + ", ".join(f'"{name}": {weight:.2f}' for name, weight in weights.items()) + "}")
+    examples = examples_of(bench, searches, outside)
+    weights, bias = fit_assurance(examples)
+    for name, fitted in (("_STRENGTH", fit_strength(examples)), ("_ASSURANCE", weights)):
+        print(f"{name} = {{" + ", ".join(f'"{key}": {value:.2f}' for key, value in fitted.items()) + "}")
     print(f"_BIAS = {bias:.2f}")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import tomllib
@@ -30,7 +31,7 @@ class Asked:
     """A question as linking sees it.
 
     :ivar bare: its letters and digits only; equal ones are the same question.
-    :ivar terms: names ("=" and the first name of the thing) and words of the question.
+    :ivar terms: names ("=" and the first name of the thing) and words of the question; `detail` those of its sub-points.
     :ivar title: the same, with those of its aliases.
     :ivar wordings: the terms of each way to ask it: the question, its aliases, and the asks of `linking.toml`.
     :ivar named: the names in its reference and key points; `body` is their text.
@@ -43,6 +44,7 @@ class Asked:
 
     bare: str
     terms: frozenset[str]
+    detail: frozenset[str]
     title: frozenset[str]
     wordings: tuple[frozenset[str], ...]
     named: frozenset[str]
@@ -71,6 +73,7 @@ def read(question: Question) -> Asked:
     return Asked(
         bare=re.sub(r"[\W_]+", "", own),
         terms=terms,
+        detail=_terms(fold(" ; ".join(question.subpoints))),
         title=terms.union(*others),
         wordings=tuple(dict.fromkeys((terms, *others))),
         named=frozenset(_things(body)) if answered else frozenset(),
@@ -101,6 +104,7 @@ class Weights:
         total = sum(counts.values()) / 4 + 1
         self._unknown = math.log(1 + total / 0.5)
         self._weight = {term: math.log(1 + total / (count + 0.5)) * _worth(term) for term, count in counts.items()}
+        self._totals: dict[frozenset[str], float] = {}  # of whole wordings, which are compared again and again
 
     def one(self, term: str) -> float:
         """Weight of one term."""
@@ -116,13 +120,14 @@ class Weights:
 
     def agreement(self, one: frozenset[str], other: frozenset[str]) -> float:
         """How far two wordings have the same terms, by weight: 1 when they have the same ones."""
-        total = sum(map(self.one, one | other))
-        return sum(map(self.one, one & other)) / total if total else 0.0
+        common = sum(map(self.one, one & other))
+        total = self._total(one) + self._total(other) - common
+        return common / total if total else 0.0
 
-    def gap(self, terms: frozenset[str], answered: Asked) -> float:
-        """How telling, against the most telling of `terms`, the most telling one is that the answered question lacks."""
-        missing = max((self.one(term) for term in terms if not answered.has(term)), default=0.0)
-        return missing / max(map(self.one, terms)) if missing else 0.0
+    def _total(self, terms: frozenset[str]) -> float:
+        if terms not in self._totals:
+            self._totals[terms] = sum(map(self.one, terms))
+        return self._totals[terms]
 
     def _part(self, terms: frozenset[str], held: Iterable[str]) -> float:
         total = sum(map(self.one, terms))
@@ -142,6 +147,12 @@ def conflict(one: Mapping[int, frozenset[int]], other: Mapping[int, frozenset[in
             names = _words().rivals[group]
             return " / ".join(names[i][0] for i in sorted(left | right))
     return ""
+
+
+def digest(numbers: object) -> str:
+    """A short hash of what is known about words and of `numbers`."""
+    words = resources.files("ingest").joinpath("linking.toml").read_bytes()
+    return hashlib.sha256(words + repr((groups(), numbers)).encode()).hexdigest()[:16]
 
 
 def fold(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Add and remove the learner's banks. Each is one build of the index: all of it happens, or nothing."""
+"""Add and remove the learner's banks, undo links. Each is one build of the index: all of it happens, or nothing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 from ingest.index import IndexReport, Progress, build
 from ingest.parsing import parse_file
 from ingest.sources import Source, shipped_sources
+from ingest.undone import read_undone, write_undone
 from tutor.embedding import GemmaEmbeddings
-from tutor.errors import BankError, Problem
+from tutor.errors import BankError, Problem, TutorError
+from tutor.library import current_version, read_links
 from tutor.settings import Settings
 
 
@@ -54,6 +56,37 @@ def remove(settings: Settings, embeddings: GemmaEmbeddings, bank: str) -> IndexR
             known = ", ".join(source.bank for source in added) or "none"
             raise BankError(bank, [Problem(0, f"no bank of this name was added (added: {known})")])
         return kept
+
+    return build(settings, embeddings, change=change)
+
+
+def unlink(settings: Settings, embeddings: GemmaEmbeddings, question_id: str) -> IndexReport:
+    """Undo the link of a question for good: no later build links these two again.
+
+    :raises TutorError: the question has no link.
+    """
+
+    def change(added: list[Source]) -> list[Source]:
+        version = current_version(settings.index)
+        target = read_links(settings.index / version).get(question_id) if version else None
+        if target is None:
+            raise TutorError(f"the question {question_id!r} has no link; `tutor bank show BANK --json` shows the links")
+        write_undone(settings.index, {*read_undone(settings.index), (question_id, target.target_id)})
+        return added
+
+    return build(settings, embeddings, change=change)
+
+
+def restore_links(settings: Settings, embeddings: GemmaEmbeddings, question_id: str) -> IndexReport:
+    """Let a question be linked again. :raises TutorError: no link of it was undone."""
+
+    def change(added: list[Source]) -> list[Source]:
+        pairs = read_undone(settings.index)
+        kept = {pair for pair in pairs if pair[0] != question_id}
+        if len(kept) == len(pairs):
+            raise TutorError(f"no link of the question {question_id!r} was undone")
+        write_undone(settings.index, kept)
+        return added
 
     return build(settings, embeddings, change=change)
 

@@ -23,8 +23,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from ingest.chunking import chunk_all
-from ingest.linking import link
+from ingest.linking import link, revision
 from ingest.sources import Source, describe, parse_all, shipped_sources, sources
+from ingest.undone import Pair, forget_absent, read_undone
 from ingest.vectors import VectorCache
 from tutor.embedding import GemmaEmbeddings
 from tutor.errors import IndexFault, IndexLocked
@@ -60,7 +61,8 @@ def build(
 ) -> IndexReport:
     """Build the index of the corpus and the learner's banks, verify it, and make it the current one.
 
-    :param change: from the learner's banks of the current version to those of the new one; runs under the lock.
+    :param change: from the learner's banks of the current version to those of the new one; runs under the lock, and may
+        change the undone links.
     :param rebuild: build even when nothing changed, and forget all vectors.
     :raises BankError: a bank was refused; the index is as before.
     :raises IndexLocked: another process is building.
@@ -71,7 +73,8 @@ def build(
         chosen = [*shipped_sources(settings), *change([] if rebuild and _broken(settings) else sources(settings))]
         version = current_version(settings.index)
         plan = [describe(source) for source in chosen]
-        if version and not rebuild and _same(settings.index / version, plan, embeddings):
+        undone = read_undone(settings.index)
+        if version and not rebuild and _same(settings.index / version, plan, embeddings, undone):
             manifest = read_manifest(settings.index / version)
             return IndexReport(
                 version, tuple(manifest["banks"]), manifest["chunks"], 0, 0.0, time.monotonic() - started, False
@@ -80,13 +83,13 @@ def build(
         if rebuild:
             shutil.rmtree(cache_folder, ignore_errors=True)
         banks = parse_all(chosen)
+        undone = forget_absent(settings.index, {question.id for bank in banks for question in bank.questions})
         name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
         folder = settings.index / f".{name}.partial"
         try:
             with _disk_errors(folder):
-                report = _write_version(
-                    folder, name, chosen, banks, VectorCache(cache_folder, embeddings.identity), embeddings, progress
-                )
+                cache = VectorCache(cache_folder, embeddings.identity)
+                report = _write_version(folder, name, chosen, banks, undone, cache, embeddings, progress)
                 _publish(settings.index, folder, name)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -99,6 +102,7 @@ def _write_version(
     name: str,
     chosen: Sequence[Source],
     banks: Sequence[Bank],
+    undone: frozenset[Pair],
     cache: VectorCache,
     embeddings: GemmaEmbeddings,
     progress: Progress,
@@ -126,7 +130,7 @@ def _write_version(
 
     vectors = cache.embed([piece.text for piece in with_vector], embeddings.embed_documents, count)
     embed_seconds = time.monotonic() - started
-    links, groups = link(questions, with_vector, vectors)
+    links, groups = link(questions, with_vector, vectors, undone)
     store = VectorStore(folder / "chroma", create=True)
     try:
         store.add(with_vector, vectors)
@@ -158,6 +162,8 @@ def _write_version(
         "chromadb": importlib.metadata.version("chromadb"),
         "sources": rows,
         "banks": summary,
+        "linking": revision(),
+        "undone": sorted(undone),
         "chunks": len(chunks),
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1), "utf-8")
@@ -203,13 +209,15 @@ def _clean(index: Path, keep: str | None) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _same(folder: Path, plan: Sequence[dict[str, Any]], embeddings: GemmaEmbeddings) -> bool:
+def _same(folder: Path, plan: Sequence[dict[str, Any]], embeddings: GemmaEmbeddings, undone: frozenset[Pair]) -> bool:
     try:
         manifest = read_manifest(folder)
     except IndexFault:
         return False
     built = [(row["path"], row["sha256"], row["shipped"]) for row in manifest["sources"]]
     wanted = [(row["path"], row["sha256"], row["shipped"]) for row in plan]
+    if manifest.get("linking") != revision() or {tuple(pair) for pair in manifest.get("undone", ())} != undone:
+        return False
     return manifest["layout"] == LAYOUT and manifest["embedding"] == embeddings.identity and built == wanted
 
 

@@ -105,7 +105,7 @@ class WordJudge:
         return PointProbabilities(covered=share, partial=0.0, missing=1 - share, contradicted=0.0)
 
 
-def judge_by_words(pairs: Sequence[tuple[str, str]]) -> list[Support]:
+def judge_by_words(pairs: Sequence[tuple[str, str]], others: Sequence[str] = ()) -> list[Support]:
     """Supported when most words of the sentence are in the passage."""
     found: list[Support] = []
     for passage, sentence in pairs:

@@ -11,6 +11,7 @@ FILES = sorted(path for package in ("tutor", "ingest", "eval") for path in (ROOT
 LAYERS = [
     {"records", "errors", "aliases"},
     {"settings", "cleaning", "quantities", "lexical", "points"},
+    {"fencing", "polarity"},
     {"weight_sources"},
     {"weight_wheels"},
     {"weights", "prompts", "citations", "numbers", "rules", "history", "feedback", "console", "exporting"},
@@ -19,6 +20,7 @@ LAYERS = [
     {"library", "grading", "followups"},
     {"retrieval", "appeals"},
     {"answering"},
+    {"restating"},
     {"assembly"},
     {"doctor", "ui"},
     {"commands", "bank_commands"},

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from eval.cases import half, load_dialogues, load_outside, load_searches
 from eval.metrics import auroc, below, first_hit, floor_at, ranking
-from eval.relevance_fit import Example, fit
+from eval.relevance_fit import Example, fit_assurance, fit_strength
 from tutor.retrieval import Signals
 
 PLACES = st.lists(st.one_of(st.none(), st.integers(1, 10)), min_size=1, max_size=12)
@@ -62,11 +62,15 @@ def test_a_floor_refuses_no_more_than_allowed(inside, allowed):
     assert below(inside, floor_at(inside, allowed)) <= allowed
 
 
-def test_fitted_weights_are_never_negative():
-    good, bad = Signals(0.8, 0.8, 0.9, 0.2, 0.5), Signals(0.3, 0.4, 0.1, 0.9, 0.1)
-    examples = [Example(f"q{n}", one, hit) for n in range(9) for one, hit in ((good, True), (bad, False))]
-    weights, _ = fit(examples)
-    assert min(weights.values()) >= 0 and weights["question"] > 0
+def test_fitted_weights_are_never_negative_and_put_what_answers_first():
+    good, bad = Signals(0.8, 0.7, 0.9, 0.2, 0.5), Signals(0.3, 0.4, 0.1, 0.9, 0.1)
+    inside = Example({"good": good, "bad": bad}, frozenset({"good"}), foreign=False, inside=True)
+    outside = Example({"bad": bad}, frozenset(), foreign=True, inside=False)
+    strength = fit_strength([inside, outside])
+    assurance, bias = fit_assurance([inside, outside])
+    assert min(strength.values()) >= 0 and strength["question"] > 0
+    assert min(assurance.values()) >= 0
+    assert assurance["question"] * 0.8 + assurance["lead"] * 0.7 + bias > assurance["question"] * 0.3 + assurance["lead"] * 0.4 + bias
 
 
 def test_cases_are_distinct_and_split_in_half():

@@ -1,5 +1,7 @@
 """Retrieval: at most k, non-increasing, one passage a question, filters respected, a floor, clear refusals."""
 
+from dataclasses import fields, replace
+
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from tutor.aliases import expand
 from tutor.errors import TutorError
 from tutor.lexical import LexicalIndex, tokenize
-from tutor.retrieval import MAX_QUERY, Filters, Signals, relevance, retrieve
+from tutor.retrieval import MAX_QUERY, Filters, Signals, assurance, relevance, retrieve, strength
 
 
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
@@ -50,10 +52,28 @@ def test_an_unusable_query_is_refused_with_a_sentence(library, embeddings, query
         retrieve(library.snapshot(), embeddings, query)
 
 
-def test_more_evidence_never_lowers_relevance():
-    base = Signals(0.5, 0.5, 0.3)
-    assert relevance(Signals(0.7, 0.7, 0.3)) > relevance(base)
-    assert relevance(Signals(0.5, 0.5, 0.9)) > relevance(base)
+UNIT = st.floats(0, 0.99)
+SIGNALS = st.builds(Signals, UNIT, UNIT, UNIT, UNIT, UNIT, UNIT, UNIT)
+
+
+@given(SIGNALS, st.sampled_from([field.name for field in fields(Signals)]))
+def test_more_evidence_never_lowers_relevance(signals, name):
+    more = replace(signals, **{name: getattr(signals, name) + 0.005})
+    assert strength(more) >= strength(signals)
+    assert assurance([more], foreign=False) >= assurance([signals], foreign=False)
+
+
+@given(st.dictionaries(st.text(max_size=3), SIGNALS, min_size=1, max_size=5), st.booleans())
+def test_the_strongest_item_is_as_relevant_as_we_are_sure_that_any_is(found, foreign):
+    scores = relevance(found, foreign=foreign)
+    best = max(found, key=lambda item_id: strength(found[item_id]))
+    assert scores[best] == pytest.approx(assurance(found.values(), foreign=foreign))
+    assert all(0.0 <= score <= scores[best] for score in scores.values())
+
+
+def test_what_is_asked_word_for_word_is_certain():
+    scores = relevance({"asked": Signals(0.1, 0.1, likeness=1.0), "near": Signals(0.9, 0.9)}, foreign=False)
+    assert scores["asked"] == 1.0 > scores["near"]
 
 
 def test_chinese_is_cut_into_words():
@@ -66,6 +86,12 @@ def test_words_find_the_text_that_has_them():
     assert index.search("梯度消失", 1)[0][0] == 0
     assert index.coverage(index.terms("梯度消失"), [0]) == 1.0
     assert index.coverage(index.terms("天气"), [0]) == 0.0
+
+
+def test_fragments_match_where_words_are_cut_elsewhere():
+    index = LexicalIndex(["注意力头的分工", "学习率预热"])
+    assert index.fragment_coverage("注意力", [0]) == 1.0 and index.fragment_coverage("注意力", [1]) == 0.0
+    assert index.fragment_coverage("天气", [0]) == 0.0
 
 
 def test_an_empty_index_finds_nothing():
@@ -87,6 +113,7 @@ def test_a_slip_of_the_pen_is_put_right_and_a_known_word_is_not_touched():
     index = LexicalIndex(["flashattention 省显存", "flashattention 更快", "zero 切分", "zero 卸载"])
     assert index.correct("FlashAtention 凭啥快") == "flashattention 凭啥快"
     assert index.correct("Zreo 切什么") == "zero 切什么"
+    assert index.correct("zest") == "zest"
     assert index.correct("ZeRO 和 kafka") == "ZeRO 和 kafka"
 
 

@@ -17,10 +17,12 @@ from tutor import prompts
 from tutor.citations import CitationStream, SupportJudge, check, sentences
 from tutor.cleaning import clean, shorten
 from tutor.embedding import GemmaEmbeddings
+from tutor.fencing import fence
 from tutor.followups import resolve, resolve_all
 from tutor.library import Library
 from tutor.records import Badge, Citation, CitedAnswer, Passage
 from tutor.retrieval import Filters, check_query, retrieve
+from tutor.support import unmentioned
 
 OFFERED = 3
 """How many passages the model is given; more cost seconds of reading and bring little."""
@@ -39,6 +41,7 @@ _UNANSWERED = {
     "zh": "题库收录了这道题，但没有参考答案，我不编答案。",
     "en": "The banks contain this question but no reference answer for it, and I do not make one up.",
 }
+_MISSING = {"zh": "片段里没有提到：{names}。", "en": "The passages do not mention: {names}."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ def stream_answer(
             state = current
             yield state
     citations = check(state.text, state.passages, tutor.judge_support)
+    state = _say_what_is_missing(tutor, state)
     yield _finish(state, badge, citations, timings, started)
 
 
@@ -153,7 +157,7 @@ def build_prompt(
     if continued is not None:
         return continued
     shown = [
-        (number, shorten(passage.title, 80), shorten(passage.text, _BUDGET[rank[passage.question_id]]))
+        (number, shorten(fence(passage.title), 80), shorten(fence(passage.text), _BUDGET[rank[passage.question_id]]))
         for number, passage in enumerate(order, start=1)
     ]
     return [*prompts.ANSWER_PREFIX, prompts.passages_and_question(shown, resolved)], order
@@ -178,16 +182,26 @@ def _continue(
     ]
 
 
+def _say_what_is_missing(tutor: Tutor, state: CitedAnswer) -> CitedAnswer:
+    """Add what the question names and no passage shown mentions: decided by words, as a small model would not say it."""
+    texts = [f"{passage.title}\n{passage.text}" for passage in state.passages]
+    names = unmentioned(state.query, texts, tutor.library.snapshot().lexical)
+    if not names:
+        return state
+    return replace(state, text=f"{state.text.rstrip()}\n\n{_MISSING[tutor.language].format(names='、'.join(names))}")
+
+
 def _with_text(passages: Sequence[Passage]) -> list[Passage]:
-    """The passages that the model is offered: those that say something, best first."""
-    return [passage for passage in passages if passage.has_reference or len(passage.text) > 40][:OFFERED]
+    """The passages that the model is offered: those that say something once they are fenced, best first."""
+    said = ((passage, len(fence(passage.text))) for passage in passages)
+    return [passage for passage, length in said if length > (0 if passage.has_reference else 40)][:OFFERED]
 
 
 def _extract(offered: Sequence[Passage]) -> str:
     """The answer without a language model: the opening of each reference, cited."""
     lines = []
     for passage in offered:
-        opening = [sentence.text for sentence in sentences(shorten(passage.text, 240))]
+        opening = [sentence.text for sentence in sentences(shorten(fence(passage.text), 240))]
         lines.append("".join(f"{sentence} [{passage.n}] " for sentence in opening).strip())
     return "\n\n".join(lines)
 

@@ -28,12 +28,10 @@ def open_library(settings: Settings) -> Library:
 
 
 def open_judge(settings: Settings) -> Judge:
-    """The point judge: the trained cross-encoder when its adapter ships with the program, else the judge of few signals."""
-    from tutor.judge import FeatureJudge, PointJudge, adapter
+    """The point judge. :raises WeightsError: its base model is not there yet."""
+    from tutor.judge import PointJudge  # torch is slow to import
 
-    if adapter.present():
-        return PointJudge.load(settings.models, settings.dtype)
-    return FeatureJudge(open_embeddings(settings))
+    return PointJudge.load(settings.models, settings.dtype)
 
 
 def open_tutor(settings: Settings) -> Tutor:
@@ -42,7 +40,7 @@ def open_tutor(settings: Settings) -> Tutor:
 
     library = open_library(settings)
     model = None if settings.engine == "none" else chat_model(settings)
-    judge: SupportJudge = support_judge(library.embeddings)
+    judge: SupportJudge = support_judge(library.embeddings, lambda text: library.snapshot().lexical.terms(text))
     return Tutor(library, library.embeddings, model, judge, settings.language)
 
 

@@ -9,10 +9,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tutor.fencing import fence
 from tutor.records import Citation, Passage, Support
 
-SupportJudge = Callable[[Sequence[tuple[str, str]]], Sequence[Support]]
-"""From pairs (passage text, sentence) to how far each passage supports its sentence."""
+SupportJudge = Callable[[Sequence[tuple[str, str]], Sequence[str]], Sequence[Support]]
+"""From pairs (passage text, sentence), and all texts that could be cited, to how far each passage supports its sentence."""
 
 _MARK = re.compile(r"\[(\d+)\]")
 _OPEN, _CLOSE = "[【", "]】"
@@ -91,12 +92,12 @@ def sentences(answer: str) -> list[Cited]:
 
 
 def check(answer: str, passages: Sequence[Passage], judge: SupportJudge) -> tuple[Citation, ...]:
-    """Check every cited sentence against the passages that it cites."""
-    texts = {passage.n: f"{passage.title}\n{passage.text}" for passage in passages}
+    """Check every cited sentence against what the model could read of the passages that it cites."""
+    texts = {passage.n: f"{fence(passage.title)}\n{fence(passage.text)}" for passage in passages}
     cited = [
         (number, sentence.text) for sentence in sentences(answer) for number in sentence.numbers if number in texts
     ]
-    verdicts = judge([(texts[number], text) for number, text in cited])
+    verdicts = judge([(texts[number], text) for number, text in cited], tuple(texts.values()))
     return tuple(
         Citation(n=number, sentence=text, support=support)
         for (number, text), support in zip(cited, verdicts, strict=True)

@@ -32,6 +32,10 @@ def build_parser() -> argparse.ArgumentParser:
     ask = verbs.add_parser("ask", help="answer a question with citations")
     ask.add_argument("question", nargs="?", help="the question")
     ask.add_argument("--batch", type=Path, metavar="FILE", help='JSON lines {"q":..} or {"turns":[..]}')
+    ask.add_argument(
+        "--style", choices=["full", "brief", "spoken"], default="full",
+        help="after the answer also: what to remember (brief), how to say it in a minute (spoken)",
+    )  # fmt: skip
     ask.set_defaults(run=commands.ask)
 
     search = verbs.add_parser("search", help="retrieval alone")
@@ -53,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     grade.add_argument("--no-feedback", action="store_true", help="skip the prose")
     grade.set_defaults(run=commands.grade)
 
-    bank = verbs.add_parser("bank", help="add, list, check, remove, show question banks")
+    bank = verbs.add_parser("bank", help="add, list, check, remove, show question banks; undo links")
     actions = bank.add_subparsers(dest="action", required=True, metavar="ACTION")
     add = actions.add_parser("add", help="add bank files and index them")
     add.add_argument("paths", nargs="+", type=Path)
@@ -66,12 +70,16 @@ def build_parser() -> argparse.ArgumentParser:
     show = actions.add_parser("show", help="list the questions of a bank")
     for action in (remove, show):
         action.add_argument("bank")
+    unlink = actions.add_parser("unlink", help="undo the link of a question to the reference of another one")
+    unlink.add_argument("question_id", help="id of the question without a reference, as shown by `bank show`")
+    unlink.add_argument("--restore", action="store_true", help="allow it again")
     for action, run in (
         (add, bank_commands.bank_add),
         (check, bank_commands.bank_check),
         (listing, bank_commands.bank_list),
         (remove, bank_commands.bank_remove),
         (show, bank_commands.bank_show),
+        (unlink, bank_commands.bank_unlink),
     ):
         action.add_argument("--json", action="store_true", help="print JSON only")
         action.set_defaults(run=run)

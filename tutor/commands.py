@@ -55,6 +55,8 @@ def ask(settings: Settings, arguments: Arguments) -> None:
             print(new, end="", flush=True)
             if answer.done:
                 _show_end(answer)
+    if arguments.style != "full":
+        _restate(tutor, answer, arguments.style, arguments.json)
 
 
 def search(settings: Settings, arguments: Arguments) -> None:
@@ -217,6 +219,31 @@ def _show_end(answer: CitedAnswer) -> None:
             print(f"  ! [{citation.n}] {citation.support}: {citation.sentence}")
     for passage in answer.suggestions:
         print(f"  - {passage.title}  ({passage.path}:{passage.line})")
+
+
+def _restate(tutor: Any, answer: CitedAnswer, style: str, as_json: bool) -> None:  # noqa: ANN401 (imported lazily)
+    """Print what to remember of an answer, or how to say it; nothing when it rests on no reference."""
+    from tutor.restating import best_reference, say_aloud, to_remember
+
+    source = best_reference(answer.passages)
+    if source is None:
+        return
+    if style == "brief":
+        question = to_remember(tutor.library.snapshot(), source)
+        points = [point.text for point in question.points] if question else []
+        wrong = [one.text for one in question.misconceptions] if question else []
+        if as_json:
+            print_json({"event": "brief", "points": points, "misconceptions": wrong})
+        else:
+            print("\n".join([*(f"+ {text}" for text in points), *(f"x {text}" for text in wrong)]))
+        return
+    if tutor.model is None:
+        raise TutorError("nothing to say aloud: no language model is configured (setting engine)")
+    *_, (text, citations) = say_aloud(tutor, source)
+    if as_json:
+        print_json({"event": "spoken", "text": text, "citations": [asdict(citation) for citation in citations]})
+    else:
+        print(text)
 
 
 def _filters(arguments: Arguments) -> Any:  # noqa: ANN401 (imported lazily)

@@ -30,8 +30,12 @@ jieba.setLogLevel(logging.WARNING)
 
 _WORD = re.compile(r"[a-z0-9]+(?:[-_.+/][a-z0-9]+)*|[一-鿿]+")
 _LETTERS = re.compile(r"[A-Za-z]{4,}")
-_NEAR = 0.75
-"""Similarity of spelling (difflib) from which an unknown word is taken for a known one: one slip in four letters."""
+_ENDING = re.compile(r"(?:ies|es|s|ing|ed)$")
+_NEAR = 0.85
+"""Similarity of spelling (difflib) from which an unknown word is taken for a known one: one slip in six or seven letters."""
+_SHORT = 4
+_NEAR_SHORT = 0.75
+"""The same for words of `_SHORT` letters, which must besides have the same letters or be written in capitals: "stay" is no "star"."""
 _STOP_WORDS = """
 的 了 和 是 在 与 及 或 中 对 为 有 被 把 上 下 个 这 那 它 其 请 吗 呢 吧 啊 什么 怎么 怎样 如何 为什么 哪些
 哪个 哪种 解释 说明 简述 介绍 一下 以及 进行 使用 可以 需要 通过 一个 我们 你 我 他 会 能 要 都 也 不 就 还 让
@@ -95,6 +99,19 @@ def _pairs(text: str) -> frozenset[str]:
     return frozenset(letters[i : i + 2] for i in range(len(letters) - 1)) if len(letters) > 2 else frozenset()
 
 
+@lru_cache(maxsize=20_000)
+def fragments(text: str) -> frozenset[str]:
+    """Pairs of neighbouring Chinese letters, and English words without their endings: they match where jieba cuts elsewhere."""
+    folded = unicodedata.normalize("NFKC", text).lower()
+    found: set[str] = set()
+    for run in re.findall(r"[a-z0-9]+|[一-鿿]+", folded):
+        if run[0].isascii():
+            found.add(_ENDING.sub("", run) if len(run) > _SHORT else run)
+        else:
+            found |= {run[i : i + 2] for i in range(len(run) - 1)}
+    return frozenset(found)
+
+
 class LexicalIndex:
     """BM25 over texts, in memory. Built in about a second for 3,000 texts.
 
@@ -109,6 +126,11 @@ class LexicalIndex:
             frequency.update(tokens)
         size = max(len(texts), 1)
         self._idf = {token: math.log(1 + size / count) for token, count in frequency.items()}
+        self._fragments = [fragments(text) for text in texts]
+        common: Counter[str] = Counter()
+        for found in self._fragments:
+            common.update(found)
+        self._rarity = {fragment: math.log(1 + size / count) for fragment, count in common.items()}
         self._unseen = math.log(1 + 2 * size)
         self._names: dict[str, list[str]] = {}
         for token, count in frequency.items():
@@ -151,15 +173,29 @@ class LexicalIndex:
             word = match.group().lower()
             if word in self._idf or word in _STOP:
                 return match.group()
-            return next(iter(get_close_matches(word, self._names.get(word[0], ()), 1, _NEAR)), match.group())
+            near = _NEAR_SHORT if len(word) <= _SHORT else _NEAR
+            for found in get_close_matches(word, self._names.get(word[0], ()), 3, near):
+                if len(word) > _SHORT or sorted(found) == sorted(word) or sum(map(str.isupper, match.group())) > 1:
+                    return found
+            return match.group()
 
         return _LETTERS.sub(nearest, query)
 
     def coverage(self, terms: Sequence[Term], indices: Sequence[int]) -> float:
         """Share of the terms, by weight, that the documents `indices` have between them: 0 to 1."""
-        tokens = frozenset().union(*(self._sets[index] for index in indices))
+        sets = [self._sets[index] for index in indices]
+        wanted = frozenset().union(*(name for term in terms for name in term.names))
+        tokens = {token for token in wanted if any(token in have for have in sets)}
         total = sum(term.weight for term in terms)
         found = sum(term.weight for term in terms if any(name <= tokens for name in term.names))
+        return found / total if total else 0.0
+
+    def fragment_coverage(self, query: str, indices: Sequence[int]) -> float:
+        """Share of the query's fragments, by rarity, that the documents `indices` have; those that none has do not count."""
+        weights = {one: self._rarity[one] for one in fragments(query) if one in self._rarity}
+        sets = [self._fragments[index] for index in indices]
+        found = sum(weight for one, weight in weights.items() if any(one in have for have in sets))
+        total = sum(weights.values())
         return found / total if total else 0.0
 
     def _weight(self, tokens: Iterable[str]) -> float:

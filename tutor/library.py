@@ -147,6 +147,11 @@ def check_manifest(manifest: Mapping[str, Any], identity: Mapping[str, str]) -> 
         raise IndexFault(f"the index was built with another embedding: {'; '.join(wrong)}; run `tutor index --rebuild`")
 
 
+def read_links(folder: Path) -> dict[str, Link]:
+    """The links of a version, by the id of the question that has no reference. :raises IndexFault: unreadable."""
+    return {row["question_id"]: Link(**row) for row in _rows(folder / "links.jsonl")}
+
+
 def load_snapshot(folder: Path, identity: Mapping[str, str]) -> Snapshot:
     """Open a version folder. :raises IndexFault: it is incomplete or does not match `identity`."""
     manifest = read_manifest(folder)
@@ -159,7 +164,7 @@ def load_snapshot(folder: Path, identity: Mapping[str, str]) -> Snapshot:
         note = Note(**{**row, "trail": tuple(row["trail"])})
         items[note.id] = note
     chunks = {row["id"]: Chunk(**row) for row in _rows(folder / "chunks.jsonl")}
-    links = {row["question_id"]: Link(**row) for row in _rows(folder / "links.jsonl")}
+    links = read_links(folder)
     groups: dict[str, tuple[str, ...]] = {}
     for row in _rows(folder / "groups.jsonl"):
         groups.update(dict.fromkeys(row["ids"], tuple(row["ids"])))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from tutor.cleaning import clean
+from tutor.fencing import fence
 
 _ANSWER_SYSTEM = (
     "你是面试辅导老师。只用<片段>里的内容回答问题，用自己的话串起来，三到六句，先给结论。"
@@ -63,7 +64,7 @@ def spoken(question: str, reference: str) -> list[BaseMessage]:
         SystemMessage(
             "把参考答案改写成面试时口头说的一分钟回答：先一句结论，再两三个要点，最后一句取舍。不增加参考答案没有的内容。"
         ),
-        HumanMessage(f"题目：{clean(question)}\n参考答案：{clean(reference)}"),
+        HumanMessage(f"题目：{clean(question)}\n参考答案：{fence(reference)}"),
     ]
 
 

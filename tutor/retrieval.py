@@ -1,17 +1,21 @@
-"""Query -> Passages. Dense and lexical candidates, one score, one passage a reference, a floor.
+"""Query -> Passages. Dense and lexical candidates, strength and assurance, one passage a reference, a floor.
 
-Relevance is a logistic function of a few signals of an item (`Signals`): how near it is in meaning, how many of the query's
-terms it names, how alike the two read letter by letter, and whether it explains itself in prose. A thing of the alias table
-is one term with many names. The weights were fitted by `python -m eval retrieval --fit` to half of our own cases and are
-reported on the other half. A query that is a question of the bank or one of its aliases word for word is relevant without
-any doubt. Plain reciprocal-rank fusion lost to dense search alone here: it gives a poor lexical rank as much say as a good
-dense one.
+Two questions are asked apart. Which item answers best: the strength of an item is a weighted sum of a few signals
+(`Signals`), and items stand to each other as the exponentials of their strengths. Does any item answer: a logistic function
+of the nearest question and the nearest opening of an answer (`assurance`), for near-domain questions share words and form
+with the bank, and only nearness in meaning tells them. Relevance is the product of the two. All weights were fitted by
+`python -m eval retrieval --fit` to half of our own cases and are reported on the other half.
+
+A query without Chinese that meets a Chinese item is compared by meaning alone: that it shares no words with it says
+nothing. A query that is a question of the bank or one of its aliases word for word is relevant without any doubt. Plain
+reciprocal-rank fusion lost to dense search alone here: it gives a poor lexical rank as much say as a good dense one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tutor.aliases import expand
@@ -23,13 +27,15 @@ from tutor.records import Note, Passage, Question
 
 MAX_QUERY = 2_000
 """Longest query in characters."""
-FLOOR = 0.2
-"""Relevance under which a passage does not answer the query."""
-_COMPANION = 0.5
+FLOOR = 0.22
+"""Relevance of the best passage under which nothing answers the query."""
+_COMPANION = 0.05
 """Share of the best passage's relevance that another must reach to be offered beside it."""
-_CANDIDATES = 60
-_WEIGHTS = {"question": 3.52, "any": 8.54, "asked": 2.13, "words": 1.00, "likeness": 0.87, "prose": 1.69}
-_BIAS = -8.27
+_CANDIDATES = 40
+_CHINESE = re.compile("[一-鿿]")
+_STRENGTH = {"question": 13.86, "lead": 8.43, "asked": 3.27, "words": 3.52, "fragments": 6.02, "likeness": 3.51, "prose": 3.86}
+_ASSURANCE = {"question": 27.36, "lead": 13.74, "foreign": 2.47}
+_BIAS = -17.51
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +71,20 @@ class Signals:
     """The evidence for one item.
 
     :ivar question: best cosine of the query to the item's question chunks (its question, its aliases).
-    :ivar any: best cosine to any chunk of the item.
+    :ivar lead: cosine to the opening of its answer; a note is compared as a whole, for both.
     :ivar asked: share of the query's terms that the item's question and aliases name.
     :ivar words: share of the query's terms that the whole item names.
+    :ivar fragments: share of the query's letter pairs and word stems that the whole item has.
     :ivar likeness: how alike the query is, letter by letter, to the question or the nearest alias.
     :ivar prose: 1 when the item explains itself in prose, 0 for a choice, an outline's heading or a note: of two that are
         as near, a learner wants the explanation.
     """
 
     question: float
-    any: float
+    lead: float
     asked: float = 0.0
     words: float = 0.0
+    fragments: float = 0.0
     likeness: float = 0.0
     prose: float = 0.0
 
@@ -89,12 +97,14 @@ def retrieve(
     :raises TutorError: the query is empty or longer than `MAX_QUERY` characters.
     """
     check_query(query)
-    signals = gather(snapshot, embeddings, query, filters or Filters())
-    ranked = sorted(((relevance(signal), item_id) for item_id, signal in signals.items()), reverse=True)
+    found_signals = gather(snapshot, embeddings, query, filters or Filters())
+    scores = relevance(found_signals, foreign=is_foreign(query))
+    ranked = sorted(((score, item_id) for item_id, score in scores.items()), reverse=True)
     ordered = _one_per_reference(snapshot, _best_source_first(snapshot, ranked))
     top = [_passage(snapshot, item_id, score) for score, item_id in ordered[:k]]
-    floor = max(FLOOR, _COMPANION * top[0].score) if top else FLOOR
-    found = [replace(passage, n=n) for n, passage in enumerate((p for p in top if p.score >= floor), start=1)]
+    answered = bool(top) and top[0].score >= FLOOR
+    offered = [passage for passage in top if answered and passage.score >= _COMPANION * top[0].score]
+    found = [replace(passage, n=n) for n, passage in enumerate(offered, start=1)]
     nearest = [replace(passage, n=n) for n, passage in enumerate(top, start=1)]
     return Retrieval(tuple(found), tuple(nearest), refused=not found)
 
@@ -112,9 +122,10 @@ def gather(snapshot: Snapshot, embeddings: GemmaEmbeddings, query: str, filters:
     query = snapshot.lexical.correct(query)
     vector = embeddings.embed_query(query)
     cosines = dict(snapshot.store.search(vector, _CANDIDATES, filters.banks or None))
-    found = [snapshot.chunks[snapshot.order[i]].item_id for i, _ in snapshot.lexical.search(expand(query), _CANDIDATES)]
+    found = [snapshot.chunks[chunk_id].item_id for chunk_id in cosines]
+    found += [snapshot.chunks[snapshot.order[i]].item_id for i, _ in snapshot.lexical.search(expand(query), _CANDIDATES)]
     found += snapshot.asked.get(plain(query), ())
-    # whole answers have no vectors: an item found by their words is compared by its question and its opening
+    # an item found by one of its texts is compared by its question and its opening; whole answers have no vectors
     pieces = [snapshot.chunks[snapshot.order[i]] for item_id in dict.fromkeys(found) for i in snapshot.places[item_id]]
     missing = [piece.id for piece in pieces if piece.embedded and piece.id not in cosines]
     cosines |= snapshot.store.similarities(vector, missing)
@@ -125,17 +136,26 @@ def gather(snapshot: Snapshot, embeddings: GemmaEmbeddings, query: str, filters:
             best = nearest.setdefault(chunk.item_id, {})
             best[chunk.part] = max(best.get(chunk.part, 0.0), cosine)
     terms = snapshot.lexical.terms(query)
-    return {
-        item_id: Signals(
-            question=best.get("question", 0.0),
-            any=max(best.values()),
-            asked=snapshot.lexical.coverage(terms, _question_places(snapshot, item_id)),
-            words=snapshot.lexical.coverage(terms, snapshot.places[item_id]),
-            likeness=_likeness(snapshot.items[item_id], query),
-            prose=_prose(snapshot.items[item_id]),
+    found_signals: dict[str, Signals] = {}
+    for item_id, best in nearest.items():
+        item = snapshot.items[item_id]
+        places = snapshot.places[item_id]
+        comparable = not is_foreign(query) or is_foreign(item.text)
+        found_signals[item_id] = Signals(
+            question=best.get("question", best.get("note", 0.0)),
+            lead=best.get("lead", best.get("note", 0.0)),
+            asked=comparable * snapshot.lexical.coverage(terms, _question_places(snapshot, item_id)),
+            words=comparable * snapshot.lexical.coverage(terms, places),
+            fragments=comparable * snapshot.lexical.fragment_coverage(query, places),
+            likeness=_likeness(item, query),
+            prose=_prose(item),
         )
-        for item_id, best in nearest.items()
-    }
+    return found_signals
+
+
+def is_foreign(text: str) -> bool:
+    """Whether the text has no Chinese at all."""
+    return not _CHINESE.search(text)
 
 
 def _question_places(snapshot: Snapshot, item_id: str) -> list[int]:
@@ -152,12 +172,32 @@ def _likeness(item: Question | Note, query: str) -> float:
     return max(1.0 if plain(form) == plain(query) else likeness(form, query) for form in (item.text, *item.aliases))
 
 
-def relevance(signals: Signals) -> float:
-    """Probability-like score in [0, 1]; see the module's docstring."""
-    if signals.likeness == 1.0:
-        return 1.0
-    z = _BIAS + sum(weight * getattr(signals, name) for name, weight in _WEIGHTS.items())
+def strength(signals: Signals) -> float:
+    """How well an item answers, beside others: an item that is stronger by 1 is e times as likely the one that is meant."""
+    return sum(weight * float(getattr(signals, name)) for name, weight in _STRENGTH.items())
+
+
+def assurance(found: Iterable[Signals], *, foreign: bool) -> float:
+    """Probability-like number in [0, 1]: how sure we are that one of the items answers.
+
+    :param foreign: the query has no Chinese; its cosines to a Chinese bank are lower throughout.
+    """
+    signals = list(found)
+    z = _BIAS + _ASSURANCE["foreign"] * foreign
+    z += _ASSURANCE["question"] * max((one.question for one in signals), default=0.0)
+    z += _ASSURANCE["lead"] * max((one.lead for one in signals), default=0.0)
     return 1.0 / (1.0 + math.exp(-z))
+
+
+def relevance(found: Mapping[str, Signals], *, foreign: bool) -> dict[str, float]:
+    """Relevance in [0, 1] of every item; see the module's docstring. `foreign` as of `assurance`."""
+    sure = assurance(found.values(), foreign=foreign)
+    strengths = {item_id: strength(one) for item_id, one in found.items()}
+    best = max(strengths.values(), default=0.0)
+    return {
+        item_id: 1.0 if found[item_id].likeness == 1.0 else sure * math.exp(own - best)
+        for item_id, own in strengths.items()
+    }
 
 
 def _best_source_first(snapshot: Snapshot, ranked: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:

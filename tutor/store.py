@@ -66,7 +66,7 @@ class VectorStore:
 
     def search(self, vector: Sequence[float], k: int, banks: Sequence[str] | None = None) -> list[tuple[str, float]]:
         """Return up to `k` pairs (chunk id, cosine similarity), best first, from `banks` or from all."""
-        size = self.count()
+        size = len(self._held[0]) if self._held else self.count()
         if size == 0:
             return []
         if size <= _EXACT:
@@ -92,6 +92,11 @@ class VectorStore:
         """Cosine similarity of `vector` to each of the chunks `ids`."""
         if not ids:
             return {}
+        if self._held is not None:  # already in memory
+            held, matrix, _ = self._held
+            place = {chunk_id: i for i, chunk_id in enumerate(held)}
+            rows = matrix[[place[chunk_id] for chunk_id in ids]]
+            return dict(zip(ids, (rows @ np.asarray(vector, dtype=np.float32)).tolist(), strict=True))
         found = self._chunks.get(ids=list(ids), include=["embeddings"])
         matrix = np.asarray(found["embeddings"], dtype=np.float32)
         return dict(zip(found["ids"], (matrix @ np.asarray(vector, dtype=np.float32)).tolist(), strict=True))

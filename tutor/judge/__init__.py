@@ -1,6 +1,5 @@
-"""The point judges. Both give `PointProbabilities`: a trained cross-encoder, and a judge of few explainable signals."""
+"""The point judge: what a reply does to each key point, as `PointProbabilities`."""
 
-from tutor.judge.features import FeatureJudge
 from tutor.judge.model import PointJudge
 
-__all__ = ["FeatureJudge", "PointJudge"]
+__all__ = ["PointJudge"]

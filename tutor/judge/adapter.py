@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tutor.errors import WeightsError
 from tutor.judge.body import Layer
 from tutor.judge.network import CLASSES, Upper
+from tutor.judge.signals import NAMES, signals
 
 FOLDER = Path(__file__).resolve().parent
 _HEAD = ("roles", "head.weight", "head.bias")
@@ -28,7 +29,8 @@ class AdapterConfig:
     :ivar base: fingerprint of the base weights it was trained on. :ivar scale: factor of the low-rank products.
     :ivar first: the first layer that reads reply and point together.
     :ivar question_tokens: (and reply_tokens, point_tokens) longest text of each role; longer replies are read in windows.
-    :ivar temperature: (and bias) calibration: logits become `logits / temperature + bias`.
+    :ivar temperature: (and bias, signals) calibration: logits become `logits / temperature + bias + signals @ seen`;
+        `signals` holds a row for each class, `seen` is what `tutor.judge.signals` sees.
     :ivar trained: free remarks on the training: seed, examples, date.
     """
 
@@ -40,12 +42,8 @@ class AdapterConfig:
     point_tokens: int
     temperature: float = 1.0
     bias: tuple[float, ...] = (0.0,) * len(CLASSES)
+    signals: tuple[tuple[float, ...], ...] = ((0.0,) * len(NAMES),) * len(CLASSES)
     trained: dict[str, str | int | float] | None = None
-
-
-def present(folder: Path = FOLDER) -> bool:
-    """Whether a trained adapter lies in `folder`."""
-    return (folder / "adapter.json").is_file() and (folder / "adapter.safetensors").is_file()
 
 
 def fingerprint(weights: Path) -> str:
@@ -77,9 +75,16 @@ def read_config(folder: Path = FOLDER) -> AdapterConfig:
         raise WeightsError(f"{path} is missing: the point judge is not trained; run `python -m eval.judge_train`")
     try:
         raw = json.loads(path.read_text("utf-8"))
-        return AdapterConfig(**{**raw, "bias": tuple(raw["bias"])})
+        return AdapterConfig(**{**raw, "bias": tuple(raw["bias"]), "signals": tuple(map(tuple, raw["signals"]))})
     except (json.JSONDecodeError, TypeError, KeyError) as error:
         raise WeightsError(f"{path} is not a description of an adapter ({error}); restore it") from error
+
+
+def decided(logits: Tensor, question: str, reply: str, points: Sequence[str], config: AdapterConfig) -> Tensor:
+    """Calibrated logits, float64 (points, classes), of the network's logits for these points."""
+    seen = torch.tensor([signals(question, reply, point) for point in points], dtype=torch.float64)
+    weights = torch.tensor(config.signals, dtype=torch.float64)
+    return logits.double() / config.temperature + torch.tensor(config.bias, dtype=torch.float64) + seen @ weights.T
 
 
 def apply(upper: Upper, config: AdapterConfig, folder: Path = FOLDER) -> None:

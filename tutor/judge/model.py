@@ -91,9 +91,11 @@ class PointJudge:
             )
             rows, order = self._rows(question, jobs)
             logits = torch.cat([self._upper(stack(part)) for part in _batches(rows)])
-        bias = torch.tensor(config.bias, dtype=torch.float64)
-        calibrated = logits.double() / config.temperature + bias
-        found = dict(zip(order, torch.softmax(calibrated, dim=-1), strict=True))
+        seen = [
+            adapter.decided(one[None], question, window, [point], config)
+            for one, (window, point) in zip(logits, order, strict=True)
+        ]
+        found = dict(zip(order, torch.softmax(torch.cat(seen), dim=-1), strict=True))
         return [_combine([found[window, point] for window in self._windows(reply)]) for reply, point in pairs]
 
     def _windows(self, reply: str) -> list[str]:

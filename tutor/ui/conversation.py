@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from tutor import prompts
 from tutor.answering import Turn, stream_answer
-from tutor.citations import check, sentences
 from tutor.errors import TutorError
-from tutor.records import Citation, CitedAnswer, Passage, Question
+from tutor.records import Citation, CitedAnswer, Passage
+from tutor.restating import best_reference, say_aloud, to_remember
 from tutor.retrieval import MAX_QUERY
 from tutor.ui.markup import cite, safe
 from tutor.ui.rendering import Shown, remember
@@ -72,25 +71,20 @@ def load_turns(services: Services, learner: str, conversation: str) -> Turns:
 
 def say_it(services: Services, words: Words, turns: Sequence[Shown]) -> Iterator[Turns]:
     """Append to the last turn how to say it in an interview, from the best reference; every sentence is checked."""
-    model, source = services.tutor.model, best_passage(turns)
-    if model is None or source is None:
+    source = best_passage(turns)
+    if services.tutor.model is None or source is None:
         return
-    last = turns[-1]
-    reference = Passage(1, *_identity(source), text=source.text, score=1.0)
-    text, drawn = "", 0.0
+    last, drawn = turns[-1], 0.0
 
-    def grown(citations: tuple[Citation, ...] = ()) -> Turns:
-        body = _marked(text, citations, words) if citations else safe(text)
+    def grown(body: str) -> Turns:
         return (*turns[:-1], replace(last, extra=(*last.extra, f"{words('spoken_title')}\n\n{body}")))
 
-    yield grown()
-    with closing(model.stream(prompts.spoken(source.title, source.text))) as stream:  # type: ignore[type-var]
-        for piece in stream:
-            text += piece.content if isinstance(piece.content, str) else ""
-            if time.monotonic() - drawn >= _EVERY:
+    yield grown("")
+    with closing(say_aloud(services.tutor, source)) as spoken:  # type: ignore[type-var]
+        for text, citations in spoken:
+            if citations or time.monotonic() - drawn >= _EVERY:
                 drawn = time.monotonic()
-                yield grown()
-    yield grown(check(_cited(text), [reference], services.tutor.judge_support))
+                yield grown(_marked(text, citations, words) if citations else safe(text))
 
 
 def keep_in_mind(services: Services, words: Words, turns: Sequence[Shown]) -> Turns:
@@ -98,25 +92,14 @@ def keep_in_mind(services: Services, words: Words, turns: Sequence[Shown]) -> Tu
     source = best_passage(turns)
     if source is None:
         return tuple(turns)
-    item = services.snapshot().items.get(source.linked_from or source.question_id)
-    question = item if isinstance(item, Question) else None
+    question = to_remember(services.snapshot(), source)
     text = remember(question.points, question.misconceptions, words) if question else words("keep_none")
     return (*turns[:-1], replace(turns[-1], extra=(*turns[-1].extra, text)))
 
 
 def best_passage(turns: Sequence[Shown]) -> Passage | None:
     """The first passage of the last answer that holds a reference."""
-    passages = turns[-1].answer.passages if turns else ()
-    return next((passage for passage in passages if passage.has_reference), None)
-
-
-def _identity(passage: Passage) -> tuple[str, str, str, int, str]:
-    return passage.question_id, passage.bank, passage.path, passage.line, passage.title
-
-
-def _cited(text: str) -> str:
-    """Every sentence with the mark of the only passage, so that every sentence is checked."""
-    return "".join(f"{sentence.text} [1]\n" for sentence in sentences(text))
+    return best_reference(turns[-1].answer.passages) if turns else None
 
 
 def _marked(text: str, citations: tuple[Citation, ...], words: Words) -> str:
