@@ -176,6 +176,7 @@ def test_what_the_banks_do_not_have_is_refused(visit):
 def test_stop_stops_and_the_next_question_is_answered(visit):
     page = visit()
     ask(page, "多头注意力为什么比单头好？")
+    page.wait_for_selector("#evidence details.passage")  # it is under way
     page.click("#ask-box .stop-button")
     page.wait_for_selector("#chatbot :text('已停止')")
     page.wait_for_selector("#ask-box .submit-button")

@@ -18,6 +18,7 @@ from tutor.judge import adapter
 from tutor.judge.body import BodyConfig
 from tutor.judge.network import Reader, Tokens, Upper
 from tutor.judge.packing import POINT, QUESTION, REPLY, Row, stack
+from tutor.judge.signals import stated
 from tutor.judge.windows import windows
 from tutor.records import PointProbabilities
 
@@ -91,11 +92,10 @@ class PointJudge:
             )
             rows, order = self._rows(question, jobs)
             logits = torch.cat([self._upper(stack(part)) for part in _batches(rows)])
-        seen = [
-            adapter.decided(one[None], question, window, [point], config)
-            for one, (window, point) in zip(logits, order, strict=True)
-        ]
-        found = dict(zip(order, torch.softmax(torch.cat(seen), dim=-1), strict=True))
+        found = {}
+        for one, (window, point) in zip(logits, order, strict=True):
+            chances = torch.softmax(adapter.decided(one[None], question, window, [point], config)[0], dim=-1)
+            found[window, point] = _trust_wording(chances, stated(window, point))
         return [_combine([found[window, point] for window in self._windows(reply)]) for reply, point in pairs]
 
     def _windows(self, reply: str) -> list[str]:
@@ -140,6 +140,14 @@ def _batches(rows: Sequence[Row]) -> list[list[Row]]:
         else:
             batches.append([row])
     return batches
+
+
+def _trust_wording(chances: Tensor, stated: float) -> Tensor:
+    """Give to "covered" the share of "contradicted" and of "partial" that is at odds with what the reply says word for word."""
+    moved = chances * torch.tensor([0.0, stated, 0.0, stated], dtype=chances.dtype)
+    shifted = chances - moved
+    shifted[0] += moved.sum()
+    return shifted
 
 
 def _combine(found: Sequence[Tensor]) -> PointProbabilities:

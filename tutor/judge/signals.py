@@ -15,7 +15,10 @@ NAMES = (
     "words", "words_near", "new_words", "pairs", "pairs_near", "order", "negated", "negated_near", "opposed",
     "opposed_near", "other_number", "same_number", "short", "length", "length_near", "chinese",
 )  # fmt: skip
-_NEGATION = re.compile(r"不|没|无|非|未|别|勿|否|\bnot?\b|n't|\bnever\b|\bwithout\b|\bcannot\b", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"不(?![同断仅但管过论])|没|无(?!论)|(?<!除)非(?!常)|未(?!来)|(?<![分区特级类])别(?!的)|勿|否(?!则)|\bnot?\b|n't|\bnever\b|\bwithout\b|\bcannot\b",
+    re.IGNORECASE,
+)
 _OPPOSITES = (
     "增|升|涨|提高|变大 减|降|下降|变小", "大 小", "高 低", "多 少", "快 慢", "强 弱", "好 差", "前 后", "先 后",
     "冻结|固定 更新|训练", "有关 无关", "相同|一样 不同", "稳定 不稳|发散", "饱和 平滑", "线性 平方|二次",
@@ -25,6 +28,12 @@ _OPPOSITES = (
 )  # fmt: skip
 _PAIRS = tuple(tuple(re.compile(side, re.IGNORECASE) for side in pair.split(" ")) for pair in _OPPOSITES)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_TERM = re.compile(r"[a-z][a-z0-9]*|\d+(?:\.\d+)?")
+_DENIAL = re.compile(
+    r"错|不对|并非|并不|不成立|不正确|相反|误解|误区|谣言|反过来|不是|\bnot\b|n't|wrong|incorrect|false|untrue|myth|contrary",
+    re.IGNORECASE,
+)
+_LOOSE = 0.2
 _CLAUSE = re.compile(r"[^，,：:]+[，,：:]*")
 _MOST_PIECES = 72
 
@@ -55,6 +64,21 @@ def signals(question: str, reply: str, point: str) -> list[float]:
         min(3.0, len(near) / max(1, len(point))),
         float(bool(re.search(r"[一-鿿]", reply))),
     ]
+
+
+def stated(reply: str, point: str) -> float:
+    """How nearly word for word the reply states the point, in [0, 1]; 0 where anything hints that it denies it.
+
+    Against a habit of the network: what repeats a point almost exactly looks to it like the point turned around.
+    """
+    near = _nearest(reply, set(tokenize(point)))
+    terms = set(_TERM.findall(point.lower()))
+    if _DENIAL.search(reply) or not terms <= set(_TERM.findall(near.lower())) or _opposed(point, near):
+        return 0.0
+    if len(_NEGATION.findall(near)) % 2 != len(_NEGATION.findall(point)) % 2:
+        return 0.0
+    said = min(_share(_pairs_of(point), _pairs_of(near)), _in_order(point, near))
+    return max(0.0, (said - _LOOSE) / (1 - _LOOSE))
 
 
 def _nearest(reply: str, wanted: set[str]) -> str:
