@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tutor.judge.signals import NAMES, signals
+from tutor.judge.signals import NAMES, denied, signals, stated
 
 POINT = "点积的方差随维度线性增长到 64"
 TEXT = st.text(alphabet="点积方差维度不增长减小。，, abc12", max_size=80)
@@ -42,3 +42,11 @@ def test_a_wrong_number_is_told_from_a_right_one_and_from_none():
 
 def test_a_negation_elsewhere_in_the_reply_is_not_held_against_the_point():
     assert signal("别的头不需要它，点积的方差随维度线性增长到 64，最后不做归一化", "negated") == 0.0
+
+
+def test_what_is_repeated_is_told_from_what_is_repeated_to_be_denied():
+    said = f"先说结论。{POINT}。"
+    assert stated(said, POINT) == 1.0 and not denied(said, POINT)
+    for reply in (f"{POINT}，这个说法是错误的。", f"事实上并非{POINT}。", f"It is wrong to say that {POINT}."):
+        assert stated(reply, POINT) == 0.0 and denied(reply, POINT)
+    assert not denied(f"{POINT}。有人说它不变，这是错的。", POINT)

@@ -18,7 +18,7 @@ from tutor.judge import adapter
 from tutor.judge.body import BodyConfig
 from tutor.judge.network import Reader, Tokens, Upper
 from tutor.judge.packing import POINT, QUESTION, REPLY, Row, stack
-from tutor.judge.signals import stated
+from tutor.judge.signals import denied, stated
 from tutor.judge.windows import windows
 from tutor.records import PointProbabilities
 
@@ -95,7 +95,10 @@ class PointJudge:
         found = {}
         for one, (window, point) in zip(logits, order, strict=True):
             chances = torch.softmax(adapter.decided(one[None], question, window, [point], config)[0], dim=-1)
-            found[window, point] = _trust_wording(chances, stated(window, point))
+            found[window, point] = (
+                chances.flip(0) if denied(window, point) and chances[0] > chances[3]
+                else _trust_wording(chances, stated(window, point))
+            )  # fmt: skip
         return [_combine([found[window, point] for window in self._windows(reply)]) for reply, point in pairs]
 
     def _windows(self, reply: str) -> list[str]:

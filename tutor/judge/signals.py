@@ -33,6 +33,12 @@ _DENIAL = re.compile(
     r"错|不对|并非|并不|不成立|不正确|相反|误解|误区|谣言|反过来|不是|\bnot\b|n't|wrong|incorrect|false|untrue|myth|contrary",
     re.IGNORECASE,
 )
+_CALLED_WRONG = re.compile(
+    r"(?:说法|观点|结论|看法|理解|认为|这|都|就)(?:是|并|也)?(?:错误?的|错的?|不对|不成立|不正确|误解|谣言)|事实上并非|实际上并不|"
+    r"wrong to say|(?:is|are) (?:simply |just )?(?:wrong|false|incorrect|untrue|not true|a myth)",
+    re.IGNORECASE,
+)
+_REPEATED = 0.75
 _LOOSE = 0.2
 _CLAUSE = re.compile(r"[^，,：:]+[，,：:]*")
 _MOST_PIECES = 72
@@ -79,6 +85,12 @@ def stated(reply: str, point: str) -> float:
         return 0.0
     said = min(_share(_pairs_of(point), _pairs_of(near)), _in_order(point, near))
     return max(0.0, (said - _LOOSE) / (1 - _LOOSE))
+
+
+def denied(reply: str, point: str) -> bool:
+    """Whether a sentence of the reply repeats the point and calls it wrong."""
+    wanted = _pairs_of(point)
+    return any(_CALLED_WRONG.search(one) and _share(wanted, _pairs_of(one)) >= _REPEATED for one in sentences(reply))
 
 
 def _nearest(reply: str, wanted: set[str]) -> str:
