@@ -90,10 +90,10 @@ class PointJudge:
                 + [(window, config.reply_tokens) for window, _ in jobs]
                 + [(point, config.point_tokens) for _, point in jobs]
             )
-            rows, order = self._rows(question, jobs)
+            rows = self._rows(question, jobs)
             logits = torch.cat([self._upper(stack(part)) for part in _batches(rows)])
         found = {}
-        for one, (window, point) in zip(logits, order, strict=True):
+        for one, (window, point) in zip(logits, jobs, strict=True):
             chances = torch.softmax(adapter.decided(one[None], question, window, [point], config)[0], dim=-1)
             found[window, point] = (
                 chances.flip(0) if denied(window, point) and chances[0] > chances[3]
@@ -116,7 +116,7 @@ class PointJudge:
             # Kept in bfloat16, as in training: half the memory, and the same numbers whether kept or just read.
             self._kept |= {key: state.bfloat16() for key, state in zip(part, states, strict=True)}
 
-    def _rows(self, question: str, jobs: Sequence[tuple[str, str]]) -> tuple[list[Row], list[tuple[str, str]]]:
+    def _rows(self, question: str, jobs: Sequence[tuple[str, str]]) -> list[Row]:
         config = self._config
         rows: list[Row] = []
         context: tuple[int, ...] = ()
@@ -132,7 +132,7 @@ class PointJudge:
             rows[-1].add(states, POINT, context)
         while len(self._kept) > _KEPT_TEXTS:
             self._kept.popitem(last=False)
-        return rows, list(jobs)
+        return rows
 
 
 def _batches(rows: Sequence[Row]) -> list[list[Row]]:

@@ -7,6 +7,7 @@ meaning, these are better with wording, a missing 不 and a wrong number.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from tutor.judge.windows import sentences
 from tutor.lexical import tokenize
@@ -47,9 +48,9 @@ _MOST_PIECES = 72
 def signals(question: str, reply: str, point: str) -> list[float]:
     """The numbers named in NAMES. "near": of the piece of the reply that shares most words with the point."""
     wanted, asked, given = set(tokenize(point)), set(tokenize(question)), set(tokenize(reply))
-    near = _nearest(reply, wanted)
+    near = _nearest(reply, point)
     words_near = _share(wanted, set(tokenize(near)))
-    negated = float(len(_NEGATION.findall(near)) % 2 != len(_NEGATION.findall(point)) % 2)
+    negated = float(_negated(point, near))
     opposed = _opposed(point, near)
     numbers, theirs = set(_NUMBER.findall(point)), set(_NUMBER.findall(reply))
     return [
@@ -77,11 +78,11 @@ def stated(reply: str, point: str) -> float:
 
     Against a habit of the network: what repeats a point almost exactly looks to it like the point turned around.
     """
-    near = _nearest(reply, set(tokenize(point)))
+    near = _nearest(reply, point)
     terms = set(_TERM.findall(point.lower()))
-    if _DENIAL.search(reply) or not terms <= set(_TERM.findall(near.lower())) or _opposed(point, near):
+    if _DENIAL.search(reply) or not terms <= set(_TERM.findall(near.lower())):
         return 0.0
-    if len(_NEGATION.findall(near)) % 2 != len(_NEGATION.findall(point)) % 2:
+    if _opposed(point, near) or _negated(point, near):
         return 0.0
     said = min(_share(_pairs_of(point), _pairs_of(near)), _in_order(point, near))
     return max(0.0, (said - _LOOSE) / (1 - _LOOSE))
@@ -93,8 +94,10 @@ def denied(reply: str, point: str) -> bool:
     return any(_CALLED_WRONG.search(one) and _share(wanted, _pairs_of(one)) >= _REPEATED for one in sentences(reply))
 
 
-def _nearest(reply: str, wanted: set[str]) -> str:
+@lru_cache(maxsize=64)  # the signals and the wording of one pair ask for it one after the other
+def _nearest(reply: str, point: str) -> str:
     """The clause, or run of up to three, that shares most words with the point; a shorter one wins a near tie."""
+    wanted = set(tokenize(point))
     parts = [m.group().strip() for one in sentences(reply) for m in _CLAUSE.finditer(one) if m.group().strip()] or [reply]
     runs = ["".join(parts[i : i + n]) for n in (1, 2, 3) for i in range(len(parts) - n + 1)]
     pieces = list(dict.fromkeys(runs))[:_MOST_PIECES]
@@ -124,6 +127,10 @@ def _in_order(point: str, said: str) -> float:
         for j, y in enumerate(b, start=1):
             previous, row[j] = row[j], previous + 1 if x == y else max(row[j], row[j - 1])
     return row[-1] / max(1, len(a))
+
+
+def _negated(point: str, said: str) -> bool:
+    return len(_NEGATION.findall(said)) % 2 != len(_NEGATION.findall(point)) % 2
 
 
 def _opposed(point: str, said: str) -> float:
