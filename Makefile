@@ -7,19 +7,15 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14 p
 	$$p -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 READY  := $(VENV)/.ready
 
-.PHONY: run test browser check setup venv chromium clean
+.PHONY: run test check setup venv chromium clean
 .DEFAULT_GOAL := run
 
 run: setup
 	$(BIN)/tutor index
 	$(BIN)/tutor serve
 
-test: setup
-	$(BIN)/python -m pytest -m "not browser"
-
-# the app in a real Chromium, with the real models
-browser: setup chromium
-	$(BIN)/python -m pytest -m browser
+test: setup chromium
+	$(BIN)/python -m pytest
 
 check: venv
 	$(BIN)/ruff check .

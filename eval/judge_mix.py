@@ -12,6 +12,7 @@ from eval.judge_data import (
     Example,
     graded_example,
     graded_split,
+    overlap,
     read_corpus,
     read_domain,
     read_graded,
@@ -19,6 +20,8 @@ from eval.judge_data import (
     split_of,
 )
 from eval.judge_made import make_examples
+from eval.judge_texts import flip
+from tutor.records import Question
 
 GRADED = {
     "ads_zh": 450,
@@ -33,6 +36,10 @@ _NLI = 700
 _MADE = 0.22
 _AGAIN = 0.86
 _NEIGHBOURS = 4
+_SHORT = ("paraphrase", "keyword_free", "half", "contradict")
+_JOINTS = ("。", "；", "\n", "，另外", "。然后", "。还有，", "。 ")
+_LONGEST = 320
+_TOUCHED = 0.4
 
 
 def graded_part(name: str, split: str, rng: random.Random, limit: int, folder: Path = PUBLIC) -> list[Example]:
@@ -78,6 +85,61 @@ def mixture(rng: random.Random) -> list[Example]:
     again = arrange(rng.sample(written, int(_AGAIN * len(written))), rng)
     kept = len(general) // 5
     return general[kept:] + _interleave(domain, general[:kept]) + again
+
+
+def compose(questions: Sequence[Question], written: Sequence[Example], rng: random.Random, amount: float) -> list[Example]:
+    """Whole replies put together of statements on several points of a question, about `amount` for each question.
+
+    A statement is a written line, the point itself, a misconception of it or the point turned around; it keeps its label.
+    A point that nothing was said on is missing, or left out where the reply may touch it.
+    """
+    lines: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for example in written:
+        if example.how in _SHORT and len(example.points) == 1:
+            lines.setdefault((example.group, example.points[0]), []).append((example.reply, example.labels[0]))
+    composed = []
+    for question in questions:
+        for _ in range(int(amount) + (rng.random() < amount % 1)):
+            said: dict[str, tuple[str, str]] = {}
+            order = list(range(len(question.points)))
+            for i in rng.sample(order, min(len(order), rng.randint(2, 4))):
+                point = question.points[i].text
+                statement, label = _statement(question, i, lines.get((question.id, point), []), rng)
+                if sum(len(text) for text, _ in said.values()) + len(statement) <= _LONGEST:
+                    said[point] = statement, label
+            if len(said) < 2:
+                continue
+            reply = _joined([text for text, _ in said.values()], rng)
+            labels = {point: label for point, (_, label) in said.items()}
+            left = [p.text for p in question.points if p.text not in labels and overlap(p.text, reply) < _TOUCHED]
+            labels |= dict.fromkeys(left[:1], "m")
+            composed.append(
+                Example(
+                    "composed", question.id, question.text, reply, tuple(labels), tuple(labels.values()), how="composed"
+                )
+            )
+    return composed
+
+
+def _statement(question: Question, i: int, lines: Sequence[tuple[str, str]], rng: random.Random) -> tuple[str, str]:
+    """Something that a learner could say on point `i`, and its label."""
+    if lines and rng.random() < 0.7:
+        return rng.choice(lines)
+    point = question.points[i].text
+    wrong = [m.text for m in question.misconceptions if m.point == i + 1]
+    turned = flip(point, rng)
+    if turned:
+        wrong.append(turned)
+    if wrong and rng.random() < 0.5:
+        return rng.choice(wrong), "x"
+    return point, "c"
+
+
+def _joined(parts: Sequence[str], rng: random.Random) -> str:
+    if rng.random() < 0.25:
+        return "\n".join(f"{number}. {part}" for number, part in enumerate(parts, 1))
+    joint = rng.choice(_JOINTS)
+    return joint.join(part.rstrip("。；;. ") for part in parts) + "。"
 
 
 def _interleave(many: Sequence[Example], few: Sequence[Example]) -> list[Example]:

@@ -64,6 +64,12 @@ _LEANING = re.compile(
     re.IGNORECASE,
 )
 """Words by which a question compares with what was said before: "BF16 还需要吗"."""
+_DAILY = re.compile(
+    r"今天|明天|昨天|今晚|周末|天气|几点|星期几|你好|您好|谢谢|再见|晚安|你是谁"
+    r"|\b(?:today|tomorrow|yesterday|weather|hello|hi|thanks|thank you|bye|who are you)\b",
+    re.IGNORECASE,
+)
+"""Talk that belongs to no subject before it."""
 _NAME = re.compile(r"\d*[A-Za-z][A-Za-z0-9]*(?:[-_.+/@][A-Za-z0-9]+)*(?: v\d+)?")
 _LONG = 16
 """A question of weak words with as many characters explains itself."""
@@ -91,6 +97,8 @@ def resolve(question: str, history: Sequence[str]) -> str:
     names = [one for one in own if one.strong]
     if pronoun and before and not any(one.text in question[: pronoun.start()] for one in names):
         return _replace_pronoun(question, pronoun, before)
+    if not names and _DAILY.search(question):
+        return question
     exchange = _EXCHANGE.match(question.strip())
     said = (exchange["opened"] or exchange["closed"]) if exchange else ""
     if said and before and len(own) == 1 and _says_only(said, own[0].text):

@@ -27,6 +27,7 @@ with warnings.catch_warnings():
 from tutor.aliases import named_groups
 
 jieba.setLogLevel(logging.WARNING)
+logging.getLogger("bm25s").setLevel(logging.WARNING)  # it turns its own debugging on
 
 _WORD = re.compile(r"[a-z0-9]+(?:[-_.+/][a-z0-9]+)*|[一-鿿]+")
 _LETTERS = re.compile(r"[A-Za-z]{4,}")

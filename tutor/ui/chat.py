@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from html import escape
+from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -25,12 +27,16 @@ _EXAMPLES = 4
 
 
 class Chat:
-    """The components of the page and what happens to them. `asking` holds the question that is answered next."""
+    """The components of the page and what happens to them.
+
+    `asking` holds the question that is answered next, `halts` what tells the running answer of a page that it is stopped.
+    """
 
     def __init__(self, services: Services, words: Words) -> None:
         self.services, self.words = services, words
         self.quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         self.running: list[Any] = []
+        self.halts: dict[str, Event] = {}
         self._lay_out()
         self._connect()
 
@@ -91,8 +97,12 @@ class Chat:
         """Connect what ends a running answer; after every `answer_after`."""
         told, quiet, stopping = telling(self.words), self.quiet, {**self.quiet, "cancels": self.running}
         listed = [*self.parts, self.conversations]
-        self.box.stop(self.stopped, [self.turns, self.conversation], listed, **stopping)
-        self.fresh.click(lambda: (*self.view((), busy=False), ""), None, [*self.parts, self.conversation], **stopping)
+        self.box.stop(self.halt, None, None, **stopping).then(
+            self.stopped, [self.turns, self.conversation], listed, **quiet
+        )
+        self.fresh.click(self.halt, None, None, **stopping).then(
+            lambda: (*self.view((), busy=False), ""), None, [*self.parts, self.conversation], **quiet
+        )
         self.conversations.click(told(self.reopened), None, [*listed, self.conversation], **quiet, cancels=self.running)
 
     # what happens
@@ -109,6 +119,11 @@ class Chat:
 
     def answer(self, question: str, turns: Turns, current: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Answer a question; a conversation without a name gets one."""
+        yield from self._until_halted(self._answer(question, turns, current, request), request)
+
+    def _answer(
+        self, question: str, turns: Turns, current: str, request: gr.Request
+    ) -> Generator[tuple[Any, ...], None, None]:
         learner, name = who(self.services, request), current or secrets.token_hex(8)
         stage: tuple[bool, bool] | None = None
         last = turns
@@ -121,8 +136,11 @@ class Chat:
                 stage = now
         yield (*self.view(last, busy=False), name, self.listed(learner, name))
 
-    def say(self, turns: Turns) -> Iterator[tuple[Any, ...]]:
+    def say(self, turns: Turns, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Show how to say the last answer."""
+        yield from self._until_halted(self._say(turns), request)
+
+    def _say(self, turns: Turns) -> Generator[tuple[Any, ...], None, None]:
         last = turns
         for last in talk.say_it(self.services, self.words, turns):
             yield self.view(last, busy=True)
@@ -132,12 +150,38 @@ class Chat:
         """Show what to remember of the last answer."""
         return self.view(talk.keep_in_mind(self.services, self.words, turns), busy=False)
 
+    def _until_halted(
+        self, views: Generator[tuple[Any, ...], None, None], request: gr.Request
+    ) -> Iterator[tuple[Any, ...]]:
+        """The views until the page is told to stop, and from then on nothing that would paint over what it shows.
+
+        Gradio cancels an event only after the handler that asked for it was run: a view may still come in between.
+        """
+        page, halted = str(request.session_hash), Event()
+        self.halts[page] = halted
+        try:
+            with closing(views):
+                for view in views:
+                    yield tuple(gr.skip() for _ in view) if halted.is_set() else view
+                    if halted.is_set():
+                        return
+        finally:
+            if self.halts.get(page) is halted:
+                del self.halts[page]
+
+    def halt(self, request: gr.Request) -> None:
+        """Tell the running answer of this page to end."""
+        halted = self.halts.get(str(request.session_hash))
+        if halted is not None:
+            halted.set()
+
     def stopped(self, turns: Turns, current: str, request: gr.Request) -> tuple[Any, ...]:
         """Leave the answer as it is."""
         return (*self.view(turns, busy=False), self.listed(who(self.services, request), current))
 
     def reopened(self, request: gr.Request, event: gr.EventData) -> tuple[Any, ...]:
         """Show a stored conversation."""
+        self.halt(request)
         name, learner = str(event.id), who(self.services, request)
         turns = talk.load_turns(self.services, learner, name)
         return (*self.view(turns, busy=False), self.listed(learner, name), name)
