@@ -33,8 +33,8 @@ GRADED = {
     "le_zh": 60,
 }
 _NLI = 700
-_MADE = 0.22
-_AGAIN = 0.86
+_MADE = 0.15
+_COMPOSED = 1.5
 _NEIGHBOURS = 4
 _SHORT = ("paraphrase", "keyword_free", "half", "contradict")
 _JOINTS = ("。", "；", "\n", "，另外", "。然后", "。还有，", "。 ")
@@ -73,21 +73,48 @@ def arrange(examples: Sequence[Example], rng: random.Random) -> list[Example]:
     return [example for part in parts for example in part]
 
 
-def mixture(rng: random.Random) -> list[Example]:
-    """The training examples in order: public sets for reading in general, our domain with a little of them, our domain again."""
+def mixture(rng: random.Random) -> tuple[list[Example], list[Example]]:
+    """The training examples in order, for the two halves of the training.
+
+    First the public sets, for reading in general, then our domain with a little of them. In the second half all sources are
+    mixed to the end, or what was learned of other subjects is lost again; and whole replies are put together of lines.
+    """
     questions = read_corpus()
-    public = read_nli(PUBLIC, rng, _NLI)
+    mine = [question for question in questions.values() if split_of(question.id) == "train"]
+    written = [thin(e, rng) for e in read_domain(questions) if split_of(e.group) == "train"]
+    public = arrange(_public(rng, _NLI, 1.0), rng)
+    kept = len(public) // 5
+    rng.shuffle(written)
+    early = written[: len(written) // 2]
+    first = public[kept:] + _interleave(arrange([*_made(questions, rng, _MADE), *early], rng), public[:kept])
+    late = [*compose(mine, written, rng, _COMPOSED), *_made(questions, rng, _MADE), *written]
+    return first, _interleave(arrange(late, rng), arrange(_public(rng, _NLI // 3, 0.8), rng))
+
+
+def thin(example: Example, rng: random.Random) -> Example:
+    """The example with all of its verdicts but at most two "covered": of those a long reply has more than it teaches by."""
+    covered = [i for i, label in enumerate(example.labels) if label == "c"]
+    other = [i for i, label in enumerate(example.labels) if label != "c"]
+    kept = sorted(other + rng.sample(covered, min(len(covered), max(1, 2 - len(other)))))
+    return replace(
+        example, points=tuple(example.points[i] for i in kept), labels=tuple(example.labels[i] for i in kept)
+    )
+
+
+def _public(rng: random.Random, pairs: int, share: float) -> list[Example]:
+    found = read_nli(PUBLIC, rng, pairs)
     for name, limit in GRADED.items():
-        public += graded_part(name, "train", rng, limit)
-    made = [fewer_points(e, rng, 3) for e in make_examples(list(questions.values()), "train", rng, _MADE)]
-    written = [e for e in read_domain(questions) if split_of(e.group) == "train"]
-    general, domain = arrange(public, rng), arrange([*made, *written], rng)
-    again = arrange(rng.sample(written, int(_AGAIN * len(written))), rng)
-    kept = len(general) // 5
-    return general[kept:] + _interleave(domain, general[:kept]) + again
+        found += graded_part(name, "train", rng, int(share * limit))
+    return found
 
 
-def compose(questions: Sequence[Question], written: Sequence[Example], rng: random.Random, amount: float) -> list[Example]:
+def _made(questions: dict[str, Question], rng: random.Random, amount: float) -> list[Example]:
+    return [fewer_points(e, rng, 3) for e in make_examples(list(questions.values()), "train", rng, amount)]
+
+
+def compose(
+    questions: Sequence[Question], written: Sequence[Example], rng: random.Random, amount: float
+) -> list[Example]:
     """Whole replies put together of statements on several points of a question, about `amount` for each question.
 
     A statement is a written line, the point itself, a misconception of it or the point turned around; it keeps its label.

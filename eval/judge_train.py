@@ -36,6 +36,8 @@ from tutor.judge.signals import NAMES, signals
 _LABELS = 28
 """Points judged in one step of training."""
 _COLLAPSED = 0.02
+_WARM_UP = 30
+_FLOOR = 0.05
 
 
 class LowRank(nn.Module):
@@ -119,7 +121,8 @@ def train(arguments: argparse.Namespace) -> int:
     weights, body = base / "model.safetensors", BodyConfig.read(base)
     config = AdapterConfig(fingerprint(weights), arguments.first, 2.0, 40, 224, 128)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    examples = settled(arguments.out / "examples.jsonl", arguments)
+    halves = settled(arguments.out, arguments)
+    examples = [example for half in halves for example in half]
     cache = StateCache(arguments.cache, f"{config.base[:12]}-{config.first}", body.hidden)
     tokens = Tokens(base)
     started = time.monotonic()
@@ -137,14 +140,17 @@ def train(arguments: argparse.Namespace) -> int:
     inner = [p for name, p in trained.items() if name.startswith("body.")]
     outer = [p for name, p in trained.items() if not name.startswith("body.")]
     optimizer = torch.optim.AdamW([{"params": inner}, {"params": outer}], weight_decay=0.01, betas=(0.9, 0.98))
-    steps = list(in_steps(examples, _LABELS))
+    steps = [step for half in halves for step in in_steps(half, _LABELS)]
+    again = len(list(in_steps(halves[0], _LABELS)))
     step, checkpoint = 0, arguments.out / "checkpoint.pt"
     if checkpoint.is_file():
         saved = torch.load(checkpoint, weights_only=True)
         upper.load_state_dict(saved["model"], strict=False)
         optimizer.load_state_dict(saved["optimizer"])
         step = saved["step"]
-    print(f"{len(examples)} examples, {len(steps)} steps, from {step}; {sum(p.numel() for p in trained.values())} weights")
+    print(
+        f"{len(examples)} examples, {len(steps)} steps, from {step}; {sum(p.numel() for p in trained.values())} weights"
+    )
 
     def keep() -> None:
         model = {name: p.detach() for name, p in trained.items()}
@@ -153,7 +159,7 @@ def train(arguments: argparse.Namespace) -> int:
     running, spread, seen, began = 0.0, 1.0, 0, time.monotonic()
     upper.train()
     while step < len(steps):
-        factor = min(1.0, (step + 1) / 30) * (1 - step / len(steps) * (1 - arguments.floor))
+        factor = height(step, 0, again) if step < again else height(step, again, len(steps))
         for group, rate in zip(optimizer.param_groups, (arguments.rate, 4 * arguments.rate), strict=True):
             group["lr"] = rate * factor
         total = 0.0
@@ -199,13 +205,27 @@ def train(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def settled(path: Path, arguments: argparse.Namespace) -> list[Example]:
-    """The training examples; written down at the first start, so that a run that is cut goes on with the same ones."""
-    if not path.is_file():
-        examples = mixture(random.Random(arguments.seed))[: arguments.limit]
-        path.write_text("".join(json.dumps(asdict(e), ensure_ascii=False) + "\n" for e in examples), "utf-8")
-    records = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
-    return [Example(**{**r, "points": tuple(r["points"]), "labels": tuple(r["labels"])}) for r in records]
+def height(step: int, begin: int, end: int) -> float:
+    """Share of the rate at a step of a half: up over the first steps, then down in a line to `_FLOOR`.
+
+    The second half starts from the full rate again (warm restarts: Loshchilov & Hutter 2017, SGDR).
+    """
+    return min(1.0, (step - begin + 1) / _WARM_UP) * (1 - (step - begin) / (end - begin) * (1 - _FLOOR))
+
+
+def settled(folder: Path, arguments: argparse.Namespace) -> list[list[Example]]:
+    """The examples of both halves; written down at the first start, so that a run that is cut goes on with the same ones."""
+    paths = [folder / f"examples-{number}.jsonl" for number in (1, 2)]
+    if not all(path.is_file() for path in paths):
+        for path, half in zip(paths, mixture(random.Random(arguments.seed)), strict=True):
+            lines = [json.dumps(asdict(example), ensure_ascii=False) + "\n" for example in half[: arguments.limit]]
+            path.write_text("".join(lines), "utf-8")
+    return [[_example(line) for line in path.read_text("utf-8").split("\n") if line] for path in paths]
+
+
+def _example(line: str) -> Example:
+    record = json.loads(line)
+    return Example(**{**record, "points": tuple(record["points"]), "labels": tuple(record["labels"])})
 
 
 def main() -> int:
@@ -214,14 +234,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="where the adapter and the checkpoint go")
     parser.add_argument("--cache", type=Path, required=True, help="folder of the states of the lower layers (1-3 GB)")
     parser.add_argument("--models", type=Path, default=settings.load().models)
-    parser.add_argument("--limit", type=int, help="use only so many examples")
+    parser.add_argument("--limit", type=int, help="use only so many examples a half")
     parser.add_argument("--minutes", type=float, default=0.0, help="stop after so many minutes; 0: train to the end")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--first", type=int, default=12)
     parser.add_argument("--rank", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=2e-4)
-    parser.add_argument("--floor", type=float, default=0.05, help="share of the rate that is left at the end")
+    parser.add_argument("--rate", type=float, default=2.2e-4)
     return train(parser.parse_args())
 
 
