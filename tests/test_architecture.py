@@ -11,7 +11,7 @@ FILES = sorted(path for package in ("tutor", "ingest", "eval") for path in (ROOT
 LAYERS = [
     {"records", "errors", "aliases"},
     {"settings", "cleaning", "quantities", "lexical", "points"},
-    {"fencing", "polarity"},
+    {"fencing", "polarity", "orders"},
     {"weight_sources"},
     {"weight_wheels"},
     {"weights", "prompts", "citations", "numbers", "rules", "history", "feedback", "console", "exporting"},

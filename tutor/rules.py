@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from tutor.cleaning import clean
+from tutor.orders import order_score
 
 _SENTENCE = re.compile(r"[^。！？!?；;\n.]+(?:\.(?=\S)[^。！？!?；;\n.]+)*[。！？!?；;\n.]*")
 _LABEL = re.compile(r"^\s*(?:答案?|解答?|回答|答复|作答|answer|reply|solution|a)\s*[:：.．]\s*", re.IGNORECASE)
@@ -61,7 +62,7 @@ _ORDERS = [
         rf"{_REPLY}.{{0,24}}(?:覆盖|涵盖|包含|满足|命中|回答|阐述|论述|说明)了?.{{0,16}}(?:全部|所有|每一?个|完整|全面)|(?:完整|全面|深入|充分)(?:地|而深入的?)?(?:覆盖|涵盖|阐述|回答|论述)了?.{{0,12}}(?:{_POINTS}|题目|本题|问题|方面)",
         rf"(?:本|这|此|该)(?:道)?题.{{0,6}}(?:每一?个|所有|全部|各个?){_POINTS}|(?:本|这|该|我的)(?:次)?(?:回答|作答|答案|解答)从.{{0,40}}(?:阐述|论述|分析|说明|展开)|(?:表述准确|论证充分|逻辑清晰|条理清楚).{{0,12}}(?:论证充分|逻辑清晰|条理清楚|覆盖|完整)",
         rf"{_MY_REPLY} (?:is|was|has been)?.{{0,16}}(?:completely correct|perfect|verified|approved|pre-?approved|fully correct|comprehensive|identical to)|{_MY_REPLY}.{{0,24}}(?:addresses|covers|satisfies|explains|includes|contains) .{{0,12}}(?:every|all|each) ",
-        r"^\W*(?:答案)?(?:同|见|详见)(?:标准|参考)答案|(?:我|我的|这).{0,12}(?:与|和|同|跟|就是|它).{0,8}(?:标准|参考)答案.{0,10}(?:一致|相同|一样|一模一样|意思)|(?:标准|参考)答案.{0,8}(?:就是|正是|即是|也是).{0,4}(?:我|本人)|(?:标准|参考)答案.{0,8}我.{0,6}(?:一模一样|一样|一致)",
+        r"^\W*(?:答案|回答)?(?:同|见|详见)(?:标准|参考)答案|^\W*(?:答案|回答)?(?:与|和|跟)(?:标准|参考)答案(?:完全)?(?:一致|相同|一样)\W*$|(?:我|我的|这).{0,12}(?:与|和|同|跟|就是|它).{0,8}(?:标准|参考)答案.{0,10}(?:一致|相同|一样|一模一样|意思)|(?:标准|参考)答案.{0,8}(?:就是|正是|即是|也是).{0,4}(?:我|本人)|(?:标准|参考)答案.{0,8}我.{0,6}(?:一模一样|一样|一致)",
         r"(?:answer|reply|response|this).{0,24}(?:same as|identical to|matches|equals) (?:the )?(?:reference|model|standard|official) answer|see (?:the )?reference|(?:everything|all) in the (?:key points|reference|rubric|answer key)",
         # somebody else speaks
         rf"(?:我(?:就)?是|本人是|身为|作为(?:本|这|该|你|一名|课程)).{{0,8}}{_WHO}|你(?:现在)?是(?:一个|一名|一位|我的)?.{{0,12}}(?:{_WHO}|同学|朋友|从不|只会)",
@@ -78,6 +79,8 @@ _ABOUT_INJECTION = re.compile(
     r"注入|越狱|jailbreak|injection|奖励(?:模型|黑客)|reward|评测|judge|裁判|prompt|提示词|角色", re.IGNORECASE
 )
 _STRICT = 6  # the orders of the list above that name a score or the grading itself; they count for every question
+_SURE = 2.0
+"""Log-odds that make an order of a sentence, where the question itself is about orders, marks or judges."""
 _CONTENT = re.compile(r"[^\W_]", re.UNICODE)
 _COMMON = re.compile(r"[bcdfghjklmnpqrstvwxz]{6,}", re.IGNORECASE)
 
@@ -131,14 +134,23 @@ def _has_tricks(reply: str) -> bool:
 
 
 def _drop_orders(question: str, text: str) -> tuple[str, bool]:
-    patterns = _ORDERS[:_STRICT] if _ABOUT_INJECTION.search(question) else _ORDERS
+    delicate = bool(_ABOUT_INJECTION.search(question))
     kept, dropped = [], False
     for sentence in split_sentences(text) or [text]:
-        if any(pattern.search(sentence) for pattern in patterns):
+        if _is_order(sentence, delicate=delicate):
             dropped = True
         else:
             kept.append(sentence)
     return ("".join(kept).strip() if dropped else text), dropped
+
+
+def _is_order(sentence: str, *, delicate: bool) -> bool:
+    """Whether a sentence speaks to the grader. `delicate`: the question itself is about orders, marks or judges."""
+    if any(pattern.search(sentence) for pattern in (_ORDERS[:_STRICT] if delicate else _ORDERS)):
+        return True
+    if len(_CONTENT.findall(sentence)) < 4 or is_shrug(sentence):
+        return False
+    return order_score(sentence) > (_SURE if delicate else 0.0)
 
 
 def _is_gibberish(text: str) -> bool:
