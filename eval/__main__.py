@@ -15,6 +15,7 @@ MEASURES = {
     "peers": "retrieval beside plain LangChain and LlamaIndex chains on the same bank",
     "grading": "agreement with people, attacks, repeatability, against simpler graders",
     "coverage": "which questions of the banks have a reference, a link, or nothing",
+    "indexing": "what a new bank costs beside its embedding",
     "linking": "which pairs of questions are taken to ask the same thing",
     "citations": "planted swaps and falsehoods, support and key-point recall of generated answers",
     "injection": "whether the language model obeys orders in poisoned passages",

@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 from scipy.optimize import minimize
 
-from tutor.retrieval import Signals
+from tutor.retrieval import Candidates, Signals
 
 _RIDGE_STRENGTH = 3e-4
 _RIDGE_ASSURANCE = 1e-5
@@ -23,12 +23,16 @@ Loss = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """The candidates of one query; `hits`: those that answer it, none when it is out of scope; `foreign`: no Chinese."""
+    """The candidates of one query; `hits`: those that answer it, none when it is out of scope."""
 
-    found: Mapping[str, Signals]
+    candidates: Candidates
     hits: frozenset[str]
-    foreign: bool
     inside: bool
+
+    @property
+    def found(self) -> Mapping[str, Signals]:
+        """The evidence by item."""
+        return self.candidates.found
 
 
 def fit_strength(examples: Sequence[Example]) -> dict[str, float]:
@@ -60,14 +64,15 @@ def fit_strength(examples: Sequence[Example]) -> dict[str, float]:
 
 
 def fit_assurance(examples: Sequence[Example]) -> tuple[dict[str, float], float]:
-    """Weights of the nearest question, of the nearest opening and of a query without Chinese, and the bias."""
+    """Weights by name as in `tutor.retrieval.assurance` (what lies outside counts against an answer), and the bias."""
     chosen = [example for example in _undecided(examples) if example.found]
     x = np.array(
         [
             (
                 max(one.question for one in example.found.values()),
                 max(one.lead for one in example.found.values()),
-                float(example.foreign),
+                float(example.candidates.foreign),
+                -example.candidates.outside,
                 1.0,
             )
             for example in chosen
@@ -82,8 +87,8 @@ def fit_assurance(examples: Sequence[Example]) -> tuple[dict[str, float], float]
         value = float(share @ (np.logaddexp(0, z) - y * z)) + _RIDGE_ASSURANCE * float(weights[:-1] @ weights[:-1])
         return value, x.T @ error + 2 * _RIDGE_ASSURANCE * np.append(weights[:-1], 0.0)
 
-    found = _minimize(loss, 4, free=1)
-    return dict(zip(("question", "lead", "foreign"), found[:-1].tolist(), strict=True)), float(found[-1])
+    found = _minimize(loss, 5, free=1)
+    return dict(zip(("question", "lead", "foreign", "outside"), found[:-1].tolist(), strict=True)), float(found[-1])
 
 
 def _undecided(examples: Sequence[Example]) -> list[Example]:

@@ -21,7 +21,7 @@ from tutor.assembly import open_library
 from tutor.embedding import GemmaEmbeddings
 from tutor.followups import resolve_all
 from tutor.library import Snapshot
-from tutor.retrieval import FLOOR, gather, is_foreign, retrieve
+from tutor.retrieval import FLOOR, gather, retrieve
 from tutor.settings import Settings
 
 Ranker = Callable[[str], list[str]]
@@ -158,7 +158,7 @@ def examples_of(bench: Bench, searches: Sequence[Search], outside: Sequence[Outs
     asked = [(case.q, bench.accepted(case.gold), True) for case in searches]
     asked += [(case.q, frozenset(), False) for case in outside]
     return [
-        Example(gather(bench.snapshot, bench.embeddings, query, bench.filters), hits, is_foreign(query), inside)
+        Example(gather(bench.snapshot, bench.embeddings, query, bench.filters), hits, inside)
         for query, hits, inside in asked
         if half(query) == "tuning"
     ]

@@ -7,6 +7,7 @@ bank, removing one and rebuilding are the same act, and a crash at any moment le
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -30,6 +31,7 @@ from ingest.vectors import VectorCache
 from tutor.embedding import GemmaEmbeddings
 from tutor.errors import IndexFault, IndexLocked
 from tutor.library import LAYOUT, current_version, read_manifest, write_rows
+from tutor.outside import read_landmarks, uncovered
 from tutor.records import Bank, Chunk, Note, Question
 from tutor.settings import Settings
 from tutor.store import VectorStore
@@ -128,7 +130,10 @@ def _write_version(
         embedded = done
         progress(done, total)
 
-    vectors = cache.embed([piece.text for piece in with_vector], embeddings.embed_documents, count)
+    landmarks = read_landmarks()
+    texts = [*(piece.text for piece in with_vector), *landmarks]
+    made = cache.embed(texts, embeddings.embed_documents, count)
+    vectors, outside = made[: len(with_vector)], made[len(with_vector) :]
     embed_seconds = time.monotonic() - started
     links, groups = link(questions, with_vector, vectors, undone)
     store = VectorStore(folder / "chroma", create=True)
@@ -137,6 +142,8 @@ def _write_version(
         _verify(store, with_vector, vectors)
     finally:
         store.close()
+    asked = [i for i, piece in enumerate(with_vector) if piece.part == "question"]
+    np.save(folder / "outside.npy", uncovered(outside, vectors[asked]), allow_pickle=False)
     write_rows(folder / "questions.jsonl", questions)
     write_rows(folder / "notes.jsonl", [item for item in items if isinstance(item, Note)])
     write_rows(folder / "chunks.jsonl", chunks)
@@ -163,11 +170,12 @@ def _write_version(
         "sources": rows,
         "banks": summary,
         "linking": revision(),
+        "landmarks": _digest(landmarks),
         "undone": sorted(undone),
         "chunks": len(chunks),
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1), "utf-8")
-    cache.compact(piece.text for piece in with_vector)
+    cache.compact(texts)
     return IndexReport(name, summary, len(chunks), embedded, embed_seconds, 0.0)
 
 
@@ -216,9 +224,15 @@ def _same(folder: Path, plan: Sequence[dict[str, Any]], embeddings: GemmaEmbeddi
         return False
     built = [(row["path"], row["sha256"], row["shipped"]) for row in manifest["sources"]]
     wanted = [(row["path"], row["sha256"], row["shipped"]) for row in plan]
+    if manifest.get("landmarks") != _digest(read_landmarks()):
+        return False
     if manifest.get("linking") != revision() or {tuple(pair) for pair in manifest.get("undone", ())} != undone:
         return False
     return manifest["layout"] == LAYOUT and manifest["embedding"] == embeddings.identity and built == wanted
+
+
+def _digest(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def _broken(settings: Settings) -> bool:

@@ -15,7 +15,7 @@ LAYERS = [
     {"weight_sources"},
     {"weight_wheels"},
     {"weights", "prompts", "citations", "numbers", "rules", "history", "feedback", "console", "exporting"},
-    {"embedding", "store", "llm", "judge"},
+    {"embedding", "store", "llm", "judge", "outside"},
     {"support"},
     {"library", "grading", "followups"},
     {"retrieval", "appeals"},

@@ -16,7 +16,7 @@ from ingest.banks import add, remove
 from ingest.index import build
 from tests.fakes import WordEmbeddings
 from tutor.errors import BankError, IndexFault, IndexLocked
-from tutor.library import Library, current_version, read_manifest
+from tutor.library import LAYOUT, Library, current_version, read_manifest
 from tutor.records import Question
 
 
@@ -117,7 +117,7 @@ def test_an_index_of_another_embedding_is_refused(settings, embeddings, key):
 def test_an_index_of_another_layout_is_refused(settings, embeddings):
     build(settings, embeddings)
     manifest = settings.index / current_version(settings.index) / "manifest.json"
-    manifest.write_text(manifest.read_text("utf-8").replace('"layout": 2', '"layout": 0'), "utf-8")
+    manifest.write_text(manifest.read_text("utf-8").replace(f'"layout": {LAYOUT}', '"layout": 0'), "utf-8")
     with pytest.raises(IndexFault, match="layout"):
         Library(settings.index, embeddings).snapshot()
 

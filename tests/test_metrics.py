@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from eval.cases import half, load_dialogues, load_outside, load_searches
 from eval.metrics import auroc, below, first_hit, floor_at, ranking
 from eval.relevance_fit import Example, fit_assurance, fit_strength
-from tutor.retrieval import Signals
+from tutor.retrieval import Candidates, Signals
 
 PLACES = st.lists(st.one_of(st.none(), st.integers(1, 10)), min_size=1, max_size=12)
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=20)
@@ -64,8 +64,8 @@ def test_a_floor_refuses_no_more_than_allowed(inside, allowed):
 
 def test_fitted_weights_are_never_negative_and_put_what_answers_first():
     good, bad = Signals(0.8, 0.7, 0.9, 0.2, 0.5), Signals(0.3, 0.4, 0.1, 0.9, 0.1)
-    inside = Example({"good": good, "bad": bad}, frozenset({"good"}), foreign=False, inside=True)
-    outside = Example({"bad": bad}, frozenset(), foreign=True, inside=False)
+    inside = Example(Candidates({"good": good, "bad": bad}), frozenset({"good"}), inside=True)
+    outside = Example(Candidates({"bad": bad}, foreign=True, outside=0.6), frozenset(), inside=False)
     strength = fit_strength([inside, outside])
     assurance, bias = fit_assurance([inside, outside])
     assert min(strength.values()) >= 0 and strength["question"] > 0

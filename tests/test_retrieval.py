@@ -2,15 +2,18 @@
 
 from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from eval.judge_data import read_corpus
 from tutor.aliases import expand
 from tutor.errors import TutorError
-from tutor.lexical import LexicalIndex, tokenize
-from tutor.retrieval import MAX_QUERY, Filters, Signals, assurance, relevance, retrieve, strength
+from tutor.lexical import LexicalIndex, plain, tokenize
+from tutor.outside import outsideness, read_landmarks, uncovered
+from tutor.retrieval import MAX_QUERY, Candidates, Filters, Signals, assurance, relevance, retrieve, strength
 
 
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
@@ -60,20 +63,43 @@ SIGNALS = st.builds(Signals, UNIT, UNIT, UNIT, UNIT, UNIT, UNIT, UNIT)
 def test_more_evidence_never_lowers_relevance(signals, name):
     more = replace(signals, **{name: getattr(signals, name) + 0.005})
     assert strength(more) >= strength(signals)
-    assert assurance([more], foreign=False) >= assurance([signals], foreign=False)
+    assert assurance(Candidates({"a": more})) >= assurance(Candidates({"a": signals}))
 
 
-@given(st.dictionaries(st.text(max_size=3), SIGNALS, min_size=1, max_size=5), st.booleans())
-def test_the_strongest_item_is_as_relevant_as_we_are_sure_that_any_is(found, foreign):
-    scores = relevance(found, foreign=foreign)
+@given(st.dictionaries(st.text(max_size=3), SIGNALS, min_size=1, max_size=5), st.booleans(), UNIT)
+def test_the_strongest_item_is_as_relevant_as_we_are_sure_that_any_is(found, foreign, outside):
+    candidates = Candidates(found, foreign, outside)
+    scores = relevance(candidates)
     best = max(found, key=lambda item_id: strength(found[item_id]))
-    assert scores[best] == pytest.approx(assurance(found.values(), foreign=foreign))
+    assert scores[best] == pytest.approx(assurance(candidates))
     assert all(0.0 <= score <= scores[best] for score in scores.values())
 
 
 def test_what_is_asked_word_for_word_is_certain():
-    scores = relevance({"asked": Signals(0.1, 0.1, likeness=1.0), "near": Signals(0.9, 0.9)}, foreign=False)
+    scores = relevance(Candidates({"asked": Signals(0.1, 0.1, likeness=1.0), "near": Signals(0.9, 0.9)}))
     assert scores["asked"] == 1.0 > scores["near"]
+
+
+@given(SIGNALS, UNIT, UNIT)
+def test_what_lies_nearer_to_another_field_is_less_sure_to_be_answered(signals, one, other):
+    near, far = max(one, other), min(one, other)
+    assert assurance(Candidates({"a": signals}, outside=near)) <= assurance(Candidates({"a": signals}, outside=far))
+
+
+def test_landmarks_that_a_bank_covers_do_not_count():
+    landmarks, questions = np.eye(3, dtype=np.float32), np.array([[0.8, 0.6, 0.0]], dtype=np.float32)
+    kept = uncovered(landmarks, questions)
+    assert kept.tolist() == [[0, 1, 0], [0, 0, 1]]
+    assert outsideness([0.0, 1.0, 0.0], kept) == pytest.approx(0.5)
+    assert outsideness([1.0, 0.0, 0.0], landmarks[:0]) == 0.0
+    assert uncovered(landmarks, questions[:0]).shape == (3, 3)
+
+
+def test_landmarks_are_distinct_and_no_question_of_ours():
+    lines = read_landmarks()
+    ours = {text for question in read_corpus().values() for text in (question.text, *question.aliases)}
+    assert len(lines) > 500 and len({plain(line) for line in lines}) == len(lines)
+    assert not {plain(line) for line in lines} & {plain(text) for text in ours}
 
 
 def test_chinese_is_cut_into_words():

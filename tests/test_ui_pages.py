@@ -7,15 +7,17 @@ from types import SimpleNamespace
 import gradio as gr  # noqa: TID251 (these are the tests of the app)
 import pytest
 
+from ingest.banks import add
 from tests.fakes import WordJudge, judge_by_words
 from tests.ui_records import GRADE
 from tutor.answering import Tutor
-from tutor.errors import IndexFault, WeightsError
+from tutor.errors import IndexFault, TutorError, WeightsError
 from tutor.history import open_history
 from tutor.records import Attempt
 from tutor.ui.about import about_html, card_html, card_line, read_card
 from tutor.ui.app import build_app, homes
 from tutor.ui.banks import Banks, upload_path
+from tutor.ui.chat import Chat
 from tutor.ui.guard import Guard
 from tutor.ui.page import telling, timer
 from tutor.ui.practice import Practice
@@ -263,3 +265,29 @@ def test_browsers_get_a_cookie_of_their_own_only_behind_a_public_address():
     first, second = (ask("0.0.0.0", host="x")[1]["set-cookie"] for _ in range(2))
     assert first != second and "HttpOnly" in first and "SameSite=Strict" in first
     assert "set-cookie" not in ask("0.0.0.0", host="x", cookie="tutor_learner=abc")[1]
+
+
+def test_a_wrong_link_is_undone_on_the_page(banks, services, settings, embeddings, tmp_path):
+    twin = tmp_path / "twin.md"
+    twin.write_text(f"# 我的题库\n\n- {services.snapshot().question('tiny-scale').text}\n- 学习率预热有什么用？\n", "utf-8")
+    add(settings, embeddings, [twin])
+    linked = next(iter(services.snapshot().links))
+    *_, shown, offered, _, _ = banks.shown(SimpleNamespace(id=linked))
+    assert offered.visible
+    told, item, button = banks.unlinked(linked)
+    assert told == ZH("unlinked") and not button.visible
+    assert ZH("no_reference_long") in item
+    with pytest.raises(TutorError, match="no link"):
+        banks.unlinked(linked)
+
+
+def test_after_a_stop_nothing_is_painted_over_it(services):
+    chat = laid_out(Chat, services, ZH)
+    page = SimpleNamespace(session_hash="page")
+    views = chat._until_halted(((f"view {i}", i) for i in range(3)), page)
+    assert next(views) == ("view 0", 0)
+    chat.halt(SimpleNamespace(session_hash="another page"))
+    assert next(views) == ("view 1", 1)
+    chat.halt(page)
+    assert next(views) == (gr.skip(), gr.skip())
+    assert list(views) == [] and not chat.halts

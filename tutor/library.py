@@ -13,9 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from tutor.embedding import GemmaEmbeddings
 from tutor.errors import IndexFault
 from tutor.lexical import LexicalIndex, plain
+from tutor.outside import read_vectors
 from tutor.records import (
     Calculation,
     Chunk,
@@ -30,7 +33,7 @@ from tutor.records import (
 from tutor.store import VectorStore
 
 T = TypeVar("T")
-LAYOUT = 2
+LAYOUT = 3
 """Version of the folder layout and of the chunking; an index of another version is refused."""
 
 
@@ -45,6 +48,7 @@ class Snapshot:
     :ivar places: item id -> where its chunks are in `order`.
     :ivar asked: plain text of every question and alias -> ids of the questions that are asked so.
     :ivar banks: what `tutor bank list` shows, one mapping a bank.
+    :ivar outside: vectors of what the banks are not about, one a row (see `tutor.outside`).
     """
 
     version: str
@@ -58,6 +62,7 @@ class Snapshot:
     banks: tuple[Mapping[str, Any], ...]
     store: VectorStore
     lexical: LexicalIndex
+    outside: np.ndarray
 
     def question(self, question_id: str) -> Question:
         """The question with this id. :raises IndexFault: there is none."""
@@ -191,6 +196,7 @@ def load_snapshot(folder: Path, identity: Mapping[str, str]) -> Snapshot:
         banks=tuple(manifest["banks"]),
         store=store,
         lexical=LexicalIndex([piece.text for piece in chunks.values()]),
+        outside=read_vectors(folder / "outside.npy"),
     )
 
 

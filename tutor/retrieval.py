@@ -2,8 +2,9 @@
 
 Two questions are asked apart. Which item answers best: the strength of an item is a weighted sum of a few signals
 (`Signals`), and items stand to each other as the exponentials of their strengths. Does any item answer: a logistic function
-of the nearest question and the nearest opening of an answer (`assurance`), for near-domain questions share words and form
-with the bank, and only nearness in meaning tells them. Relevance is the product of the two. All weights were fitted by
+of the nearest question, the nearest opening of an answer and the nearest questions of other fields (`assurance`), for
+near-domain questions share words and form with the bank, and only nearness in meaning tells them. Relevance is the product
+of the two. All weights were fitted by
 `python -m eval retrieval --fit` to half of our own cases and are reported on the other half.
 
 A query without Chinese that meets a Chinese item is compared by meaning alone: that it shares no words with it says
@@ -23,6 +24,7 @@ from tutor.embedding import GemmaEmbeddings
 from tutor.errors import TutorError
 from tutor.lexical import likeness, plain
 from tutor.library import Snapshot
+from tutor.outside import outsideness
 from tutor.records import Note, Passage, Question
 
 MAX_QUERY = 2_000
@@ -34,7 +36,7 @@ _COMPANION = 0.05
 _CANDIDATES = 40
 _CHINESE = re.compile("[一-鿿]")
 _STRENGTH = {"question": 13.86, "lead": 8.43, "asked": 3.27, "words": 3.52, "fragments": 6.02, "likeness": 3.51, "prose": 3.86}
-_ASSURANCE = {"question": 27.36, "lead": 13.74, "foreign": 2.47}
+_ASSURANCE = {"question": 27.36, "lead": 13.74, "foreign": 2.47, "outside": 0.0}
 _BIAS = -17.51
 
 
@@ -89,6 +91,20 @@ class Signals:
     prose: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The items that may answer a query.
+
+    :ivar found: the evidence by item.
+    :ivar foreign: the query has no Chinese; its cosines to a Chinese bank are lower throughout.
+    :ivar outside: mean cosine of the query to the nearest questions of other fields; see `tutor.outside`.
+    """
+
+    found: Mapping[str, Signals]
+    foreign: bool = False
+    outside: float = 0.0
+
+
 def retrieve(
     snapshot: Snapshot, embeddings: GemmaEmbeddings, query: str, k: int = 5, filters: Filters | None = None
 ) -> Retrieval:
@@ -97,8 +113,7 @@ def retrieve(
     :raises TutorError: the query is empty or longer than `MAX_QUERY` characters.
     """
     check_query(query)
-    found_signals = gather(snapshot, embeddings, query, filters or Filters())
-    scores = relevance(found_signals, foreign=is_foreign(query))
+    scores = relevance(gather(snapshot, embeddings, query, filters or Filters()))
     ranked = sorted(((score, item_id) for item_id, score in scores.items()), reverse=True)
     ordered = _one_per_reference(snapshot, _best_source_first(snapshot, ranked))
     top = [_passage(snapshot, item_id, score) for score, item_id in ordered[:k]]
@@ -117,8 +132,8 @@ def check_query(query: str) -> None:
         raise TutorError(f"the question has {len(query):,} characters; the limit is {MAX_QUERY:,}, please shorten it")
 
 
-def gather(snapshot: Snapshot, embeddings: GemmaEmbeddings, query: str, filters: Filters) -> dict[str, Signals]:
-    """Signals of every candidate item: those near the query in meaning, in words, and those asked just so."""
+def gather(snapshot: Snapshot, embeddings: GemmaEmbeddings, query: str, filters: Filters) -> Candidates:
+    """Every candidate item with its signals: those near the query in meaning, in words, and those asked just so."""
     query = snapshot.lexical.correct(query)
     vector = embeddings.embed_query(query)
     cosines = dict(snapshot.store.search(vector, _CANDIDATES, filters.banks or None))
@@ -150,7 +165,7 @@ def gather(snapshot: Snapshot, embeddings: GemmaEmbeddings, query: str, filters:
             likeness=_likeness(item, query),
             prose=_prose(item),
         )
-    return found_signals
+    return Candidates(found_signals, is_foreign(query), outsideness(vector, snapshot.outside))
 
 
 def is_foreign(text: str) -> bool:
@@ -177,25 +192,22 @@ def strength(signals: Signals) -> float:
     return sum(weight * float(getattr(signals, name)) for name, weight in _STRENGTH.items())
 
 
-def assurance(found: Iterable[Signals], *, foreign: bool) -> float:
-    """Probability-like number in [0, 1]: how sure we are that one of the items answers.
-
-    :param foreign: the query has no Chinese; its cosines to a Chinese bank are lower throughout.
-    """
-    signals = list(found)
-    z = _BIAS + _ASSURANCE["foreign"] * foreign
+def assurance(candidates: Candidates) -> float:
+    """Probability-like number in [0, 1]: how sure we are that one of the items answers."""
+    signals = candidates.found.values()
+    z = _BIAS + _ASSURANCE["foreign"] * candidates.foreign - _ASSURANCE["outside"] * candidates.outside
     z += _ASSURANCE["question"] * max((one.question for one in signals), default=0.0)
     z += _ASSURANCE["lead"] * max((one.lead for one in signals), default=0.0)
     return 1.0 / (1.0 + math.exp(-z))
 
 
-def relevance(found: Mapping[str, Signals], *, foreign: bool) -> dict[str, float]:
-    """Relevance in [0, 1] of every item; see the module's docstring. `foreign` as of `assurance`."""
-    sure = assurance(found.values(), foreign=foreign)
-    strengths = {item_id: strength(one) for item_id, one in found.items()}
+def relevance(candidates: Candidates) -> dict[str, float]:
+    """Relevance in [0, 1] of every item; see the module's docstring."""
+    sure = assurance(candidates)
+    strengths = {item_id: strength(one) for item_id, one in candidates.found.items()}
     best = max(strengths.values(), default=0.0)
     return {
-        item_id: 1.0 if found[item_id].likeness == 1.0 else sure * math.exp(own - best)
+        item_id: 1.0 if candidates.found[item_id].likeness == 1.0 else sure * math.exp(own - best)
         for item_id, own in strengths.items()
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from ingest.banks import add, remove
+from ingest.banks import add, remove, unlink
 from ingest.checking import report
 from ingest.parsing import parse_file
 from ingest.sources import sources
@@ -69,6 +69,7 @@ class Banks:
                 with gr.Row(visible=False) as self.actions:
                     self.practise = gr.Button(words("practise_this"), size="sm")
                     self.ask = gr.Button(words("ask_this"), size="sm")
+                    self.apart = gr.Button(words("unlink"), size="sm", visible=False, elem_id="unlink")
         with gr.Accordion(words("bank_table"), open=False):
             self.table = gr.HTML("", js_on_load=None)
         with gr.Accordion(words("add_bank"), open=False, elem_id="add-bank"):
@@ -95,8 +96,12 @@ class Banks:
             menu.input(told(self.listed), filters, self.tree, **self.quiet)
         self.search.submit(told(self.listed), filters, self.tree, **self.quiet)
         self.tree.click(
-            told(self.shown), None, [self.question, self.item, self.actions, self.bank, self.tree], **self.quiet
+            told(self.shown), None, [self.question, self.item, self.actions, self.apart, self.bank, self.tree], **self.quiet
         )
+        self.apart.click(
+            told(self.unlinked), self.question, [self.outcome, self.item, self.apart],
+            concurrency_id=INDEXING, show_progress_on=[self.item], api_visibility="private",
+        )  # fmt: skip
         self.file.change(told(self.checked), self.file, [self.report, self.confirm, self.pending], concurrency_id=INDEXING,
                          show_progress="minimal", api_visibility="private")  # fmt: skip
         added = self.confirm.click(
@@ -148,10 +153,18 @@ class Banks:
         if clicked.startswith("bank:"):
             bank = clicked.removeprefix("bank:")
             tree = self.listed("", bank, "", "", "", False, False)
-            return gr.skip(), gr.skip(), gr.skip(), gr.Dropdown(value=bank), tree
+            return gr.skip(), gr.skip(), gr.skip(), gr.skip(), gr.Dropdown(value=bank), tree
         question = snapshot.question(clicked)
         item = bank_item(question, snapshot, self.words, self.titles)
-        return question.id, item, gr.Row(visible=True), gr.skip(), gr.skip()
+        linked = gr.Button(visible=question.id in snapshot.links)
+        return question.id, item, gr.Row(visible=True), linked, gr.skip(), gr.skip()
+
+    def unlinked(self, question_id: str) -> tuple[Any, ...]:
+        """Undo the link of the question that is shown, for good."""
+        unlink(self.services.settings, self.services.tutor.embeddings, question_id)
+        snapshot = self.services.snapshot()
+        item = bank_item(snapshot.question(question_id), snapshot, self.words, self.titles)
+        return self.words("unlinked"), item, gr.Button(visible=question_id in snapshot.links)
 
     def checked(self, uploaded: str | None) -> tuple[Any, ...]:
         """The check report of an uploaded file; only a file that passes can be confirmed."""

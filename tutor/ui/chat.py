@@ -162,9 +162,10 @@ class Chat:
         try:
             with closing(views):
                 for view in views:
-                    yield tuple(gr.skip() for _ in view) if halted.is_set() else view
                     if halted.is_set():
+                        yield tuple(gr.skip() for _ in view)  # what came last is sent once more at the end
                         return
+                    yield view
         finally:
             if self.halts.get(page) is halted:
                 del self.halts[page]

@@ -36,6 +36,8 @@ _TEXT: dict[str, tuple[str, str]] = {
     "badge_none": ("题库未收录", "Not in the banks"),
     "badge_searching": ("已找到 {n} 段材料", "{n} passages found"),
     "has_reference": ("参考答案", "reference"),
+    "unlink": ("关联的答案不对，取消关联", "Wrong reference: unlink it"),
+    "unlinked": ("已取消关联，以后也不会再这样关联。", "Unlinked; the two will not be linked again."),
     "linked_reference": ("关联答案", "linked reference"),
     "no_reference": ("无参考答案", "no reference"),
     "note": ("资料", "note"),
