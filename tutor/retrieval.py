@@ -35,9 +35,9 @@ _COMPANION = 0.05
 """Share of the best passage's relevance that another must reach to be offered beside it."""
 _CANDIDATES = 40
 _CHINESE = re.compile("[一-鿿]")
-_STRENGTH = {"question": 13.86, "lead": 8.43, "asked": 3.27, "words": 3.52, "fragments": 6.02, "likeness": 3.51, "prose": 3.86}
-_ASSURANCE = {"question": 27.36, "lead": 13.74, "foreign": 2.47, "outside": 0.0}
-_BIAS = -17.51
+_STRENGTH = {"question": 13.90, "lead": 7.01, "asked": 3.57, "words": 0.93, "fragments": 6.78, "likeness": 5.93, "prose": 2.40}
+_ASSURANCE = {"question": 31.16, "lead": 8.00, "foreign": 0.56, "outside": 30.14}
+_BIAS = -4.69
 
 
 @dataclass(frozen=True, slots=True)
