@@ -2,11 +2,12 @@
 
     score = 100 * max(0, sum(w_i * c_i)) / sum(w_i)
 
-w_i is the point's weight and c_i its credit: with e = P(covered) + P(partial) / 2,
-    contradicted (P(contradicted) is the largest and at least 0.5)   c = -0.25
-    missing      e < 0.3                                              c = 0
-    partial      0.3 <= e < 0.7                                       c = e
-    covered      e >= 0.7                                             c = e, and 1 from e >= 0.85 on
+w_i is the point's weight and c_i its credit. The verdict is the most probable of the four; P(contradicted) counts 1.3 times,
+for a missed contradiction teaches something wrong and a false alarm is appealed. With e = P(covered) + P(partial) / 2,
+    contradicted   c = -0.25
+    missing        c = 0
+    partial        c = e, held in [0.3, 0.7]
+    covered        c = e, at least 0.7, and 1 from e >= 0.85 on
 A point that is not missing quotes the reply; one that cannot is missing. No language model has a say in any of this.
 """
 
@@ -27,8 +28,9 @@ from tutor.rules import Screened, screen, split_sentences
 
 MAX_REPLY = 8_000
 """Longest reply in characters."""
-COVERED, PARTIAL, FULL = 0.7, 0.3, 0.85
+PARTLY, COVERED, FULL = 0.3, 0.7, 0.85
 PENALTY = -0.25
+_ALARM = 1.3
 
 
 class Judge(Protocol):
@@ -91,14 +93,21 @@ def score(points: Sequence[PointVerdict]) -> float:
 
 def decide(probabilities: PointProbabilities) -> tuple[Verdict, float, float]:
     """Verdict, its probability, and its credit."""
+    chances: dict[Verdict, float] = {
+        "covered": probabilities.covered,
+        "partial": probabilities.partial,
+        "missing": probabilities.missing,
+        "contradicted": _ALARM * probabilities.contradicted,
+    }
+    verdict = max(chances, key=chances.__getitem__)
     expected = probabilities.covered + probabilities.partial / 2
-    if probabilities.contradicted >= 0.5 and probabilities.contradicted > probabilities.covered:
-        return "contradicted", probabilities.contradicted, PENALTY
-    if expected < PARTIAL:
-        return "missing", probabilities.missing, 0.0
-    if expected < COVERED:
-        return "partial", probabilities.partial, expected
-    return "covered", probabilities.covered, 1.0 if expected >= FULL else expected
+    credit = {
+        "contradicted": PENALTY,
+        "missing": 0.0,
+        "partial": min(max(expected, PARTLY), COVERED),
+        "covered": 1.0 if expected >= FULL else max(expected, COVERED),
+    }[verdict]
+    return verdict, getattr(probabilities, verdict), credit
 
 
 def _grade_points(

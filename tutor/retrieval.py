@@ -29,7 +29,7 @@ from tutor.records import Note, Passage, Question
 
 MAX_QUERY = 2_000
 """Longest query in characters."""
-FLOOR = 0.22
+FLOOR = 0.4
 """Relevance of the best passage under which nothing answers the query."""
 _COMPANION = 0.05
 """Share of the best passage's relevance that another must reach to be offered beside it."""

@@ -177,7 +177,8 @@ def _copies(question: str, text: str) -> bool:
     if not said or not asked:
         return False
     inside = len(said & asked) / len(said)
-    return inside >= 0.8 and len(said) <= 1.6 * len(asked) + 4
+    # a short reply may be the one right word of the question ("FP16 还是 BF16？" "BF16"): a copy has a good part of it
+    return inside >= 0.8 and 0.4 * len(asked) <= len(said) <= 1.6 * len(asked) + 4
 
 
 def _shingles(text: str) -> frozenset[str]:

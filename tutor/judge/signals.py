@@ -80,7 +80,7 @@ def stated(reply: str, point: str) -> float:
     """
     near = _nearest(reply, point)
     terms = set(_TERM.findall(point.lower()))
-    if _DENIAL.search(reply) or not terms <= set(_TERM.findall(near.lower())):
+    if (_DENIAL.search(reply) and not _DENIAL.search(point)) or not terms <= set(_TERM.findall(near.lower())):
         return 0.0
     if _opposed(point, near) or _negated(point, near):
         return 0.0
@@ -91,6 +91,8 @@ def stated(reply: str, point: str) -> float:
 def denied(reply: str, point: str) -> bool:
     """Whether a sentence of the reply repeats the point and calls it wrong."""
     wanted = _pairs_of(point)
+    if _CALLED_WRONG.search(point):  # to call wrong what the point calls wrong is to state it
+        return False
     return any(_CALLED_WRONG.search(one) and _share(wanted, _pairs_of(one)) >= _REPEATED for one in sentences(reply))
 
 
