@@ -2,8 +2,8 @@
 
     score = 100 * max(0, sum(w_i * c_i)) / sum(w_i)
 
-w_i is the point's weight and c_i its credit. The verdict is the most probable of the four; P(contradicted) counts 1.3 times,
-for a missed contradiction teaches something wrong and a false alarm is appealed. With e = P(covered) + P(partial) / 2,
+w_i is the point's weight and c_i its credit. The verdict is contradicted when that is more likely than not, otherwise the most
+probable of the other three: nobody is told to be wrong on a guess. With e = P(covered) + P(partial) / 2,
     contradicted   c = -0.25
     missing        c = 0
     partial        c = e, held in [0.3, 0.7]
@@ -30,7 +30,6 @@ MAX_REPLY = 8_000
 """Longest reply in characters."""
 PARTLY, COVERED, FULL = 0.3, 0.7, 0.85
 PENALTY = -0.25
-_ALARM = 1.3
 
 
 class Judge(Protocol):
@@ -97,9 +96,8 @@ def decide(probabilities: PointProbabilities) -> tuple[Verdict, float, float]:
         "covered": probabilities.covered,
         "partial": probabilities.partial,
         "missing": probabilities.missing,
-        "contradicted": _ALARM * probabilities.contradicted,
     }
-    verdict = max(chances, key=chances.__getitem__)
+    verdict = "contradicted" if probabilities.contradicted >= 0.5 else max(chances, key=chances.__getitem__)
     expected = probabilities.covered + probabilities.partial / 2
     credit = {
         "contradicted": PENALTY,
