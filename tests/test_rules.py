@@ -161,3 +161,8 @@ def test_where_the_question_is_about_marks_and_judges_only_plain_orders_count():
 
 def test_a_short_reply_that_the_question_names_is_no_copy():
     assert not screen("训练大模型用 FP16 还是 BF16 更稳？", "BF16").flags
+
+
+def test_an_answer_in_the_words_of_the_question_is_no_copy():
+    asked = "等概率的前提下，向有 n 个元素的表插入一个元素平均需要移动多少个元素？"
+    assert not screen(asked, "等概率的前提下，向有 n 个元素的表插入一个元素平均需要移动 n/2 个元素").flags

@@ -173,12 +173,18 @@ def _is_gibberish(text: str) -> bool:
 
 
 def _copies(question: str, text: str) -> bool:
+    if _terms(text) - _terms(question):  # a number or formula that the question does not have: an answer in its words
+        return False
     asked, said = _shingles(question), _shingles(text)
     if not said or not asked:
         return False
     inside = len(said & asked) / len(said)
     # a short reply may be the one right word of the question ("FP16 还是 BF16？" "BF16"): a copy has a good part of it
     return inside >= 0.8 and 0.4 * len(asked) <= len(said) <= 1.6 * len(asked) + 4
+
+
+def _terms(text: str) -> frozenset[str]:
+    return frozenset(re.sub(r"[\W_]", "", term) for term in re.findall(r"[a-z\d][a-z\d_./+*^()-]*", text.lower()))
 
 
 def _shingles(text: str) -> frozenset[str]:
