@@ -30,6 +30,8 @@ MAX_REPLY = 8_000
 """Longest reply in characters."""
 PARTLY, COVERED, FULL = 0.3, 0.7, 0.85
 PENALTY = -0.25
+_CLEAR = 0.6
+"""Probability from which a point counts in a reply that gives orders to the grader: it has no benefit of the doubt."""
 
 
 class Judge(Protocol):
@@ -122,6 +124,8 @@ def _grade_points(
             verdicts.append(PointVerdict(point.text, point.weight, "covered", 1.0, _alias_quote(point, reply), 1.0))
             continue
         verdict, p, credit = decide(probability)
+        if "injection" in screened.flags and verdict in ("covered", "partial") and p < _CLEAR:
+            verdict, p, credit = "missing", probability.missing, 0.0
         quote = "" if verdict == "missing" else _quote(reply, sentences, point.text)
         if verdict != "missing" and not quote:
             verdict, p, credit = "missing", probability.missing, 0.0
