@@ -3,7 +3,8 @@
     score = 100 * max(0, sum(w_i * c_i)) / sum(w_i)
 
 w_i is the point's weight and c_i its credit. The verdict is contradicted when that is more likely than not, otherwise the most
-probable of the other three: nobody is told to be wrong on a guess. With e = P(covered) + P(partial) / 2,
+probable of the other three, where covered needs e >= 0.5 and is missing below: nobody is told to be wrong on a guess, and
+nobody gets marks on one. With e = P(covered) + P(partial) / 2,
     contradicted   c = -0.25
     missing        c = 0
     partial        c = e, held in [0.3, 0.7]
@@ -99,8 +100,10 @@ def decide(probabilities: PointProbabilities) -> tuple[Verdict, float, float]:
         "partial": probabilities.partial,
         "missing": probabilities.missing,
     }
-    verdict = "contradicted" if probabilities.contradicted >= 0.5 else max(chances, key=chances.__getitem__)
     expected = probabilities.covered + probabilities.partial / 2
+    verdict = "contradicted" if probabilities.contradicted >= 0.5 else max(chances, key=chances.__getitem__)
+    if verdict == "covered" and expected < 0.5:
+        verdict = "missing"
     credit = {
         "contradicted": PENALTY,
         "missing": 0.0,
