@@ -21,6 +21,7 @@ from tutor.lexical import tokenize
 from tutor.records import Question
 
 _EXAMPLES = re.compile(r"[（(](?:如|例如|比如|像)[^（）()]*[）)]")
+_SENTENCE_END = re.compile(r"[?。;]")
 _NUMBER = re.compile(r"(?<![a-z0-9._-])\d+(?:\.\d+)?(?:[kmgtb]i?b?)?(?![a-z0-9._-])")
 _NAME_WEIGHT = 1.6
 """How much more a technical name counts than another word that is as rare."""
@@ -32,7 +33,8 @@ class Asked:
 
     :ivar bare: its letters and digits only; equal ones are the same question.
     :ivar terms: names ("=" and the first name of the thing) and words of the question; `detail` those of its sub-points.
-    :ivar title: the same, with those of its aliases.
+    :ivar opening: the terms of its first sentence: what a compound question asks before it goes on.
+    :ivar title: the terms, with those of its aliases.
     :ivar wordings: the terms of each way to ask it: the question, its aliases, and the asks of `linking.toml`.
     :ivar named: the names in its reference and key points; `body` is their text.
     :ivar rivals: which of the rivals and opposites the question and its aliases name, by group.
@@ -44,6 +46,7 @@ class Asked:
 
     bare: str
     terms: frozenset[str]
+    opening: frozenset[str]
     detail: frozenset[str]
     title: frozenset[str]
     wordings: tuple[frozenset[str], ...]
@@ -68,11 +71,13 @@ def read(question: Question) -> Asked:
     title = f"{own} ; {aliases}"
     body = " ; ".join([title, *map(fold, (question.reference, *(point.text for point in question.points)))])
     terms = _terms(own)
+    opening = _SENTENCE_END.split(own.rstrip("?。; "), maxsplit=1)[0]
     others = [_terms(fold(text)) for text in (*question.aliases, *_words().asks.get(question.id, ()))]
     facets = _words().facets.items()
     return Asked(
         bare=re.sub(r"[\W_]+", "", own),
         terms=terms,
+        opening=_terms(opening) if len(opening) < len(own.rstrip("?。; ")) else terms,
         detail=_terms(fold(" ; ".join(question.subpoints))),
         title=terms.union(*others),
         wordings=tuple(dict.fromkeys((terms, *others))),
@@ -109,6 +114,12 @@ class Weights:
     def one(self, term: str) -> float:
         """Weight of one term."""
         return self._weight.get(term) or self._unknown * _worth(term)
+
+    def likeness(self, one: frozenset[str], other: frozenset[str]) -> tuple[float, float]:
+        """`agreement`, and the larger `share` of the two in each other."""
+        common = sum(map(self.one, one & other))
+        a, b = self._total(one), self._total(other)
+        return common / (a + b - common) if a + b else 0.0, max(common / x if x else 0.5 for x in (a, b))
 
     def share(self, terms: frozenset[str], among: frozenset[str]) -> float:
         """Which part of `terms`, by weight, is `among` others; 0.5 when there are none to speak of."""
@@ -199,11 +210,12 @@ class _Names:
         """The names in `text`, in order."""
         found = []
         at = 0
-        while at < len(text):
-            name = self._at(text, at)
-            if name:
-                found.append(name)
-            at += len(name) or 1
+        for here in range(len(text)):
+            if here >= at and text[here : here + 2] in self._by_start:  # few places are the start of a name
+                name = self._at(text, here)
+                if name:
+                    found.append(name)
+                at = here + (len(name) or 1)
         return found
 
     def _at(self, text: str, at: int) -> str:

@@ -24,7 +24,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from ingest.chunking import chunk_all
-from ingest.linking import link, revision
+from ingest.likeness import revision
+from ingest.linking import link
 from ingest.sources import Source, describe, parse_all, shipped_sources, sources
 from ingest.undone import Pair, forget_absent, read_undone
 from ingest.vectors import VectorCache
@@ -136,7 +137,7 @@ def _write_version(
     vectors, outside = made[: len(with_vector)], made[len(with_vector) :]
     embed_seconds = time.monotonic() - started
     links, groups = link(questions, with_vector, vectors, undone)
-    store = VectorStore(folder / "chroma", create=True)
+    store = VectorStore(folder / "chroma", create_for=len(with_vector))
     try:
         store.add(with_vector, vectors)
         _verify(store, with_vector, vectors)

@@ -1,112 +1,23 @@
 """Which questions ask the same thing, and which reference answers a question that has none of its own. Pure.
 
-Candidates come from the vectors and from shared names. The decision rests on things that can be shown to the learner:
-do the two name the same things, does the answer's text hold what is asked, how near are the wordings. Rivals (MQA / GQA,
-Pre-LN / Post-LN) decide against, however near the vectors lie. The weights were fitted by `tutor eval linking --fit`.
+Candidates come from the vectors and from shared names; `ingest.likeness` decides.
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from ingest.asked import Asked, Weights, conflict, digest, read
+from ingest.asked import Weights, read
+from ingest.likeness import COVERS, COVERS_MATE, SAME, Likeness, Place, covers, same
 from tutor.records import Chunk, Link, LinkKind, Question
 
-SAME, COVERS, COVERS_MATE = 0.5, 0.5, 0.3
-"""Chances from which a pair is taken to ask the same thing, from which a reference is taken to cover a question, and from
-which it is taken to when the two were found to ask the same thing besides."""
-SAME_WEIGHTS = (-14.19, 9.74, 5.73, 3.25, 0.65, 1.88)
-COVERS_WEIGHTS = (-9.64, 7.07, 1.93, 0.88, 0.88, 0.89, 1.28, 3.38, 5.68, 13.55, 4.29)
 _NEIGHBOURS, _BY_NAME, _CROWD = 12, 8, 10
 _MOST = 0.99  # only the same wording is certain
 _BLOCK = 512
-_STRICT_FACETS = frozenset({"code", "future", "install", "who"})
-"""Facets that an answer serves only when its text shows so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """Why two questions are taken to be alike or not.
-
-    :ivar chance: in [0, 1], the decision's measure; 0 when there is a conflict.
-    :ivar conflict: the rival names by which the two differ, what the answer does not show, or "".
-    :ivar features: what the chance was computed from, in the order of the weights (without the constant).
-    """
-
-    chance: float
-    conflict: str
-    features: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an answered question stands among the candidates of a question.
-
-    :ivar lead: cosine of the question and the opening of the reference.
-    :ivar nearness: cosine of the wordings, less what each has with its nearest others: to be near to a text that is near
-        to everything says little.
-    :ivar edge: by how much its cosine is larger than that of the nearest other candidate; negative when it is not.
-    :ivar agreement: how far the wordings have the same terms; `agreement_edge` is to it what `edge` is to the cosine.
-    """
-
-    lead: float
-    nearness: float
-    edge: float
-    agreement: float
-    agreement_edge: float
-
-
-def revision() -> str:
-    """What the links depend on besides the banks: an index that was linked otherwise is linked again."""
-    return digest([SAME, COVERS, COVERS_MATE, SAME_WEIGHTS, COVERS_WEIGHTS])
-
-
-def same(one: Asked, other: Asked, nearness: float, weights: Weights) -> Likeness:
-    """Do two questions ask the same thing? `nearness` is the cosine of their wordings (aliases count)."""
-    if one.bare == other.bare:
-        return Likeness(1.0, "", ())
-    asked = one.facets | other.facets
-    wordings = _wordings(one, other)
-    names = [_parted(asked.terms)[0] for asked in (one, other)]
-    features = (
-        nearness,
-        max(weights.agreement(a, b) for a, b in wordings),
-        max(max(weights.share(a, b), weights.share(b, a)) for a, b in wordings),
-        weights.agreement(*names) if any(names) else 0.5,
-        len(one.facets & other.facets) / len(asked) if asked else 0.5,
-    )
-    against = conflict(one.own_rivals, other.own_rivals)
-    if not against and one.numbers - other.numbers and other.numbers - one.numbers:
-        against = " / ".join(sorted(one.numbers ^ other.numbers))
-    if not against:
-        against = " / ".join(sorted((one.facets ^ other.facets) & _STRICT_FACETS))
-    return Likeness(0.0 if against else _chance(SAME_WEIGHTS, features), against, features)
-
-
-def covers(question: Asked, answered: Asked, place: Place, weights: Weights) -> Likeness:
-    """Does the reference of `answered` hold what `question` asks?"""
-    names, words = _parted(question.terms)
-    features = (
-        place.lead,
-        place.nearness,
-        weights.share(names, answered.title),
-        weights.share(words, answered.title),
-        weights.share_in_answer(names, answered),
-        weights.share_in_answer(words, answered),
-        place.agreement,
-        weights.share_in_answer(question.detail, answered),
-        place.edge,
-        place.agreement_edge,
-    )
-    against = conflict(question.own_rivals, answered.rivals, opposites=False)
-    if not against:
-        against = " / ".join(sorted((question.facets & _STRICT_FACETS) - answered.shows))
-    return Likeness(0.0 if against else _chance(COVERS_WEIGHTS, features), against, features)
+_USUAL = 0.73  # mean cosine of a question with its nearest ten, over our corpus and five banks
 
 
 def link(
@@ -168,7 +79,8 @@ class Linker:
         """Compare two questions, by number."""
         if (i, j) in self._undone:
             return Likeness(0.0, "undone", ())
-        return same(self.asked[i], self.asked[j], self._nearness(i, j), self._weights)
+        near = self._nearness(i, j)
+        return same(self.asked[i], self.asked[j], near, self._excess(near, i, j), self._weights)
 
     def covers(self, i: int, candidates: Sequence[int]) -> list[Likeness]:
         """Compare question i with answered questions."""
@@ -181,7 +93,7 @@ class Linker:
                 self.asked[j],
                 Place(
                     lead=self._lead(i, j),
-                    nearness=2 * near[k] - self._crowded[i] - self._crowded[j],
+                    excess=self._excess(near[k], i, j),
                     edge=_edge(near, k),
                     agreement=agreed[k],
                     agreement_edge=_edge(agreed, k),
@@ -200,12 +112,20 @@ class Linker:
             for j in near
             if i != j and (self._questions[i].kind == "choice") == (self._questions[j].kind == "choice")
         }
+        chances = {(i, j): self.same(i, j).chance for i, j in pairs}
+
+        def chance(i: int, j: int) -> float:
+            pair = min(i, j), max(i, j)
+            if pair not in chances:
+                chances[pair] = self.same(*pair).chance
+            return chances[pair]
+
         group_of = {i: [i] for i in everyone}
-        for negative, i, j in sorted((-self.same(i, j).chance, i, j) for i, j in pairs):
+        for i, j in sorted(pairs, key=lambda pair: (-chances[pair], pair)):
             one, other = group_of[i], group_of[j]
-            if -negative < SAME:
+            if chances[i, j] < SAME:
                 break
-            if one is not other and all(self.same(a, b).chance >= SAME / 2 for a in one for b in other):
+            if one is not other and all(chance(a, b) >= SAME / 2 for a in one for b in other):
                 one += other
                 group_of.update(dict.fromkeys(other, one))
         return sorted({tuple(sorted(group)) for group in group_of.values() if len(group) > 1})
@@ -241,17 +161,19 @@ class Linker:
         return (-j, "covers", min(chance, _MOST)) if chance >= COVERS else None
 
     def _crowding(self) -> list[float]:
-        """For each question the mean cosine with its nearest others."""
-        if len(self._rows) < 2:
-            return [0.0] * len(self._rows)
+        """For each question the mean cosine with its nearest others; where there are too few, with usual ones."""
         first = self._vectors[[rows[0] for rows in self._rows]]
         k = min(_CROWD, len(first) - 1)
         found: list[float] = []
         for start in range(0, len(first), _BLOCK):
             similarity = first[start : start + _BLOCK] @ first.T
             similarity[np.arange(len(similarity)), np.arange(start, start + len(similarity))] = -1.0
-            found += (-np.partition(-similarity, k - 1, axis=1)[:, :k]).mean(axis=1).tolist()
+            nearest = -np.partition(-similarity, k - 1, axis=1)[:, :k] if k else np.zeros((len(similarity), 0))
+            found += ((nearest.sum(axis=1) + (_CROWD - k) * _USUAL) / _CROWD).tolist()
         return found
+
+    def _excess(self, nearness: float, i: int, j: int) -> float:
+        return 2 * nearness - self._crowded[i] - self._crowded[j]
 
     def _nearness(self, i: int, j: int) -> float:
         """Cosine of the two as asked, or of one as asked and the aliases of the other."""
@@ -280,20 +202,6 @@ class Linker:
         return found
 
 
-def _wordings(one: Asked, other: Asked) -> list[tuple[frozenset[str], frozenset[str]]]:
-    """Pairs of wordings of two questions of which at least one is the question itself."""
-    return [(one.terms, wording) for wording in other.wordings] + [(wording, other.terms) for wording in one.wordings]
-
-
 def _edge(values: Sequence[float], k: int) -> float:
     """By how much value `k` is larger than the largest other one."""
     return values[k] - max((value for i, value in enumerate(values) if i != k), default=values[k])
-
-
-def _parted(terms: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
-    names = frozenset(term for term in terms if term[0] == "=")
-    return names, terms - names
-
-
-def _chance(weights: Sequence[float], features: Sequence[float]) -> float:
-    return 1 / (1 + math.exp(-weights[0] - sum(w * x for w, x in zip(weights[1:], features, strict=True))))

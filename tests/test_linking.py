@@ -14,7 +14,8 @@ from ingest.asked import conflict, read
 from ingest.banks import add, remove, restore_links, unlink
 from ingest.chunking import chunk_all
 from ingest.index import build
-from ingest.linking import COVERS_WEIGHTS, SAME, SAME_WEIGHTS, Linker, link
+from ingest.likeness import COVERS_WEIGHTS, SAME, SAME_WEIGHTS
+from ingest.linking import Linker, link
 from ingest.parsing import parse_file
 from ingest.undone import read_undone
 from tests.fakes import WordEmbeddings
@@ -41,7 +42,7 @@ ANSWERS = """{"question": "梯度检查点是什么？", "answer": "梯度检查
 {"question": "KV cache 为什么能加速解码？", "answer": "KV cache 保存已经算过的 key 和 value，解码时不必重新计算；代价是显存。"}
 {"question": "混合精度训练怎样工作？", "answer": "前向与反向用半精度，权重更新用 FP32；用 loss scaling 防止梯度下溢。"}
 """
-OPEN = "# 别人的\n\n## 显存\n\n- 梯度检查点是什么？\n- 怎样用 loss scaling 防止混合精度训练的梯度下溢？\n- 面试官喜欢什么颜色的领带？\n"
+OPEN = "# 别人的\n\n## 显存\n\n- 梯度检查点是什么？\n- 混合精度推理也要用 loss scaling 防止梯度下溢吗？\n- 面试官喜欢什么颜色的领带？\n"
 
 
 def question(name: str, text: str, reference: str = "", **fields) -> Question:

@@ -25,14 +25,16 @@ _EXACT = 20_000
 however it is set, now and then loses one of many texts that differ in a single word."""
 # Large, because banks hold many questions that differ in one word: with 32 neighbours and ef 400 the graph lost 70 of
 # 600 such texts.
-_HNSW = CreateHNSWConfiguration(space="cosine", ef_construction=1000, ef_search=1000, max_neighbors=64)
+_GRAPH = CreateHNSWConfiguration(space="cosine", ef_construction=1000, ef_search=1000, max_neighbors=64)
+_NO_GRAPH = CreateHNSWConfiguration(space="cosine", ef_construction=8, ef_search=8, max_neighbors=4)
+"""For a store whose vectors are all compared: Chroma builds a graph in any case, so let it be a cheap one."""
 
 
 class VectorStore:
     """An open store. Close it when a newer index replaces it."""
 
-    def __init__(self, folder: Path, *, create: bool = False) -> None:
-        """Open the store in `folder`, or create it.
+    def __init__(self, folder: Path, *, create_for: int | None = None) -> None:
+        """Open the store in `folder`, or create it for so many vectors.
 
         :raises IndexFault: there is no readable store.
         """
@@ -40,9 +42,10 @@ class VectorStore:
             path=str(folder), settings=ChromaSettings(anonymized_telemetry=False, allow_reset=False)
         )
         self._held: tuple[list[str], np.ndarray, np.ndarray] | None = None  # for exact search, read at the first one
-        if create:
+        if create_for is not None:
+            graph = _GRAPH if create_for > _EXACT else _NO_GRAPH
             self._chunks = self._client.create_collection(
-                _COLLECTION, embedding_function=None, configuration=CreateCollectionConfiguration(hnsw=_HNSW)
+                _COLLECTION, embedding_function=None, configuration=CreateCollectionConfiguration(hnsw=graph)
             )
             return
         try:
