@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tutor.polarity import letter_pairs
+from tutor.lexical import letter_pairs
 from tutor.records import Question
 
 SEED = 20

@@ -22,7 +22,7 @@ from eval.citation_cases import Pair, pairs
 from eval.results import RESULTS, save
 from tutor.answering import Tutor, stream_answer
 from tutor.assembly import open_judge, open_tutor
-from tutor.citations import SupportJudge, sentences
+from tutor.citations import SupportJudge, is_claim, sentences
 from tutor.grading import Judge
 from tutor.records import CitedAnswer, Question
 from tutor.settings import Settings
@@ -30,8 +30,6 @@ from tutor.settings import Settings
 TARGET = 0.95
 READ = "citations-read.jsonl"
 _MARK = re.compile(r"\[(\d+)\]")
-_CLAIM = 6
-"""Letters from which a sentence is taken to claim something."""
 
 
 def run(settings: Settings, arguments: Sequence[str]) -> int:
@@ -141,11 +139,6 @@ def count(answer: CitedAnswer) -> Counter[str]:
         dangling=sum(1 for number in _MARK.findall(answer.text) if int(number) not in known),
         citations=len(answer.citations),
     )
-
-
-def is_claim(sentence: str) -> bool:
-    """Whether a sentence states something: it is long enough, no question, and does not only announce a list."""
-    return len(re.findall(r"[^\W_]", sentence)) >= _CLAIM and not sentence.rstrip().endswith(("：", ":", "？", "?"))
 
 
 def read_rows(question: str, answer: CitedAnswer) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,7 @@ from typing import Any, Literal
 
 from ingest.parsing import parse_file
 from tutor.errors import TutorError
+from tutor.lexical import letter_pairs
 from tutor.points import split_reference
 from tutor.records import Question
 
@@ -79,13 +79,8 @@ def split_of(group: str, test: int = 20, validation: int = 10) -> Split:
 
 def overlap(part: str, whole: str) -> float:
     """Share of the character pairs of `part` that occur in `whole`."""
-    pairs = _pairs(part)
-    return len(pairs & _pairs(whole)) / len(pairs) if pairs else 0.0
-
-
-def _pairs(text: str) -> set[str]:
-    plain = re.sub(r"[\W_]+", "", text.lower())
-    return {plain[i : i + 2] for i in range(len(plain) - 1)}
+    pairs = letter_pairs(part)
+    return len(pairs & letter_pairs(whole)) / len(pairs) if pairs else 0.0
 
 
 # ---- public sets ----

@@ -19,7 +19,7 @@ from eval.judge_data import (
     read_nli,
     split_of,
 )
-from eval.judge_made import make_examples
+from eval.judge_made import Maker, make_examples
 from eval.judge_texts import flip
 from tutor.records import Question
 
@@ -35,6 +35,7 @@ GRADED = {
 _NLI = 700
 _MADE = 0.15
 _COMPOSED = 1.5
+_REFERENCES = 230
 _NEIGHBOURS = 4
 _SHORT = ("paraphrase", "keyword_free", "half", "contradict")
 _JOINTS = ("。", "；", "\n", "，另外", "。然后", "。还有，", "。 ")
@@ -73,11 +74,13 @@ def arrange(examples: Sequence[Example], rng: random.Random) -> list[Example]:
     return [example for part in parts for example in part]
 
 
-def mixture(rng: random.Random) -> tuple[list[Example], list[Example]]:
-    """The training examples in order, for the two halves of the training.
+def mixture(rng: random.Random) -> tuple[list[Example], ...]:
+    """The training examples in order, for the parts of the training.
 
-    First the public sets, for reading in general, then our domain with a little of them. In the second half all sources are
-    mixed to the end, or what was learned of other subjects is lost again; and whole replies are put together of lines.
+    First the public sets, for reading in general, then our domain with a little of them. From the second part on all sources
+    are mixed to the end, or what was learned of other subjects is lost again; and whole replies are put together of lines.
+    The third has what the judge was weakest at: statements beside the same ones turned around, and long replies in which
+    every point has its verdict.
     """
     questions = read_corpus()
     mine = [question for question in questions.values() if split_of(question.id) == "train"]
@@ -88,7 +91,21 @@ def mixture(rng: random.Random) -> tuple[list[Example], list[Example]]:
     early = written[: len(written) // 2]
     first = public[kept:] + _interleave(arrange([*_made(questions, rng, _MADE), *early], rng), public[:kept])
     late = [*compose(mine, written, rng, _COMPOSED), *_made(questions, rng, _MADE), *written]
-    return first, _interleave(arrange(late, rng), arrange(_public(rng, _NLI // 3, 0.8), rng))
+    second = _interleave(arrange(late, rng), arrange(_public(rng, _NLI // 3, 0.8), rng))
+    references = Maker(rng.sample(mine, min(len(mine), _REFERENCES)), rng, ())
+    whole = [fewer_points(e, rng, 4) for question in references.questions for e in references.make(question, ["reference"])]
+    whole += [example for example in written if example.how == "buried" and len(example.labels) > 2]
+    hard = [*turned(written), *compose(mine, written, rng, _COMPOSED / 3), *_made(questions, rng, _MADE / 2), *whole]
+    return first, second, _interleave(arrange(hard, rng), arrange(_public(rng, 2 * _NLI, 0.8), rng))
+
+
+def turned(written: Sequence[Example]) -> list[Example]:
+    """The short lines on points that have lines of more than one verdict: what differs between them is the claim."""
+    by_point: dict[tuple[str, str], list[Example]] = {}
+    for example in written:
+        if example.how in _SHORT and len(example.points) == 1:
+            by_point.setdefault((example.group, example.points[0]), []).append(example)
+    return [one for lines in by_point.values() if len({line.labels for line in lines}) > 1 for one in lines]
 
 
 def thin(example: Example, rng: random.Random) -> Example:

@@ -121,8 +121,8 @@ def train(arguments: argparse.Namespace) -> int:
     weights, body = base / "model.safetensors", BodyConfig.read(base)
     config = AdapterConfig(fingerprint(weights), arguments.first, 2.0, 40, 224, 128)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    halves = settled(arguments.out, arguments)
-    examples = [example for half in halves for example in half]
+    parts = settled(arguments.out, arguments)
+    examples = [example for part in parts for example in part]
     cache = StateCache(arguments.cache, f"{config.base[:12]}-{config.first}", body.hidden)
     tokens = Tokens(base)
     started = time.monotonic()
@@ -140,8 +140,8 @@ def train(arguments: argparse.Namespace) -> int:
     inner = [p for name, p in trained.items() if name.startswith("body.")]
     outer = [p for name, p in trained.items() if not name.startswith("body.")]
     optimizer = torch.optim.AdamW([{"params": inner}, {"params": outer}], weight_decay=0.01, betas=(0.9, 0.98))
-    steps = [step for half in halves for step in in_steps(half, _LABELS)]
-    again = len(list(in_steps(halves[0], _LABELS)))
+    cut = [list(in_steps(part, _LABELS)) for part in parts]
+    steps = [(chosen, place, len(part)) for part in cut for place, chosen in enumerate(part)]
     step, checkpoint = 0, arguments.out / "checkpoint.pt"
     if checkpoint.is_file():
         saved = torch.load(checkpoint, weights_only=True)
@@ -159,14 +159,15 @@ def train(arguments: argparse.Namespace) -> int:
     running, spread, seen, began = 0.0, 1.0, 0, time.monotonic()
     upper.train()
     while step < len(steps):
-        factor = height(step, 0, again) if step < again else height(step, again, len(steps))
+        chosen, place, length = steps[step]
+        factor = height(place, length)
         for group, rate in zip(optimizer.param_groups, (arguments.rate, 4 * arguments.rate), strict=True):
             group["lr"] = rate * factor
         total = 0.0
         spreads = []
-        for packed in pack(steps[step], cache, config):
+        for packed in pack(chosen, cache, config):
             logits = upper(stack(packed.rows))
-            loss = loss_of(logits, packed) * (len(packed.examples) / len(steps[step]))
+            loss = loss_of(logits, packed) * (len(packed.examples) / len(chosen))
             torch.autograd.backward(loss)
             total += loss.item()
             spreads.append(float(logits.detach().std(dim=0, correction=0).mean()))
@@ -205,20 +206,20 @@ def train(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def height(step: int, begin: int, end: int) -> float:
-    """Share of the rate at a step of a half: up over the first steps, then down in a line to `_FLOOR`.
+def height(place: int, length: int) -> float:
+    """Share of the rate at a step of a part of `length` steps: up over the first ones, then down in a line to `_FLOOR`.
 
-    The second half starts from the full rate again (warm restarts: Loshchilov & Hutter 2017, SGDR).
+    Every part starts from the full rate again (warm restarts: Loshchilov & Hutter 2017, SGDR).
     """
-    return min(1.0, (step - begin + 1) / _WARM_UP) * (1 - (step - begin) / (end - begin) * (1 - _FLOOR))
+    return min(1.0, (place + 1) / _WARM_UP) * (1 - place / length * (1 - _FLOOR))
 
 
 def settled(folder: Path, arguments: argparse.Namespace) -> list[list[Example]]:
-    """The examples of both halves; written down at the first start, so that a run that is cut goes on with the same ones."""
-    paths = [folder / f"examples-{number}.jsonl" for number in (1, 2)]
+    """The examples of each part; written down at the first start, so that a run that is cut goes on with the same ones."""
+    paths = [folder / f"examples-{number}.jsonl" for number in (1, 2, 3)]
     if not all(path.is_file() for path in paths):
-        for path, half in zip(paths, mixture(random.Random(arguments.seed)), strict=True):
-            lines = [json.dumps(asdict(example), ensure_ascii=False) + "\n" for example in half[: arguments.limit]]
+        for path, part in zip(paths, mixture(random.Random(arguments.seed)), strict=True):
+            lines = [json.dumps(asdict(example), ensure_ascii=False) + "\n" for example in part[: arguments.limit]]
             path.write_text("".join(lines), "utf-8")
     return [[_example(line) for line in path.read_text("utf-8").split("\n") if line] for path in paths]
 
@@ -234,7 +235,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="where the adapter and the checkpoint go")
     parser.add_argument("--cache", type=Path, required=True, help="folder of the states of the lower layers (1-3 GB)")
     parser.add_argument("--models", type=Path, default=settings.load().models)
-    parser.add_argument("--limit", type=int, help="use only so many examples a half")
+    parser.add_argument("--limit", type=int, help="use only so many examples a part")
     parser.add_argument("--minutes", type=float, default=0.0, help="stop after so many minutes; 0: train to the end")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)

@@ -71,7 +71,7 @@ def run(settings: Settings, arguments: Sequence[str]) -> int:
     banks = tuple(bank["bank"] for bank in snapshot.banks if bank["format"] == "corpus")
     shipped = [question for question in snapshot.questions() if question.bank in banks]
     documents = [Document(question.id, document_text(question)) for question in shipped]
-    cached = CachedEmbeddings(embeddings, VectorCache(settings.home / "cache" / "peers", embeddings.identity))
+    cached = CachedEmbeddings(embeddings, VectorCache(settings.home / "cache" / "peers", library.embeddings.identity))
     bench = Bench(snapshot, embeddings, Filters(banks=banks))
     rankers: dict[str, Ranker] = {
         "ours": bench.ours,

@@ -1,5 +1,7 @@
 """Answers: sources first, numbers that were offered, no model call without a passage, prompts that the engine can reuse."""
 
+from dataclasses import replace
+
 import pytest
 from langchain_core.messages import AIMessage
 
@@ -120,3 +122,27 @@ def test_only_passages_that_say_something_are_offered(library):
     list(stream_answer(subject, "多头注意力为什么比单头好？"))
     shown = model.seen[0][-1].content
     assert shown.count("\n[") <= OFFERED and "问题：" in shown
+
+
+ANSWERED = "点积的方差随维度线性增长，softmax 进入饱和区。月亮是奶酪做的，大家都这么说。"
+
+
+def test_claims_that_the_model_left_uncited_are_cited_and_checked(library):
+    subject, _ = tutor(library, ANSWERED)
+    *_, last = stream_answer(subject, QUESTION)
+    assert [citation.support for citation in last.citations] == ["supported", "unsupported"]
+    assert last.text.count("[1]") == 2 and last.generated == ANSWERED
+
+
+def test_unsupported_claims_are_removed_when_the_learner_wants_that(library):
+    subject, _ = tutor(library, ANSWERED)
+    *_, last = stream_answer(replace(subject, unsupported="remove"), QUESTION)
+    assert [citation.support for citation in last.citations] == ["supported"]
+    assert last.text.startswith("点积的方差随维度线性增长，softmax 进入饱和区。") and "月亮" not in last.text
+
+
+def test_a_continued_prompt_repeats_what_the_model_wrote_not_what_was_added():
+    offered = [passage(1, "a")]
+    said = CitedAnswer("方差变大。[1]", tuple(offered), query="问题甲", done=True, generated="方差变大。")
+    messages, _ = build_prompt("问题乙", "问题乙", offered, [Turn("问题甲", said)])
+    assert messages[-2] == AIMessage("方差变大。")

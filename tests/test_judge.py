@@ -150,18 +150,8 @@ def test_question_reply_and_point_all_matter(judge: PointJudge) -> None:
     assert not close(usual, judge.verdicts(QUESTION_TEXT, REPLY_TEXT, POINTS[1:2])[0])
 
 
-def test_entailment_is_a_verdict_without_a_question(judge: PointJudge) -> None:
-    pairs = [(REPLY_TEXT, POINTS[0]), ("other words", POINTS[1]), (REPLY_TEXT, POINTS[2])]
-    found = judge.entails(pairs)
-    assert all(
-        close(record, judge.verdicts("", reply, [point])[0])
-        for record, (reply, point) in zip(found, pairs, strict=True)
-    )
-
-
 def test_nothing_to_judge_is_no_work(judge: PointJudge) -> None:
     assert judge.verdicts(QUESTION_TEXT, REPLY_TEXT, []) == []
-    assert judge.entails([]) == []
 
 
 @limits(deadline=None)

@@ -14,7 +14,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 
 from tutor import prompts
-from tutor.citations import CitationStream, SupportJudge, check, sentences
+from tutor.citations import Attribution, CitationStream, SupportJudge, check, sentences, without
 from tutor.cleaning import clean, shorten
 from tutor.embedding import GemmaEmbeddings
 from tutor.fencing import fence
@@ -54,13 +54,18 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Tutor:
-    """What answering needs. `model` is None when no language model is configured: answers are then extracts."""
+    """What answering needs.
+
+    :ivar model: None when no language model is configured: answers are then extracts.
+    :ivar unsupported: "mark" or "remove": what becomes of sentences that no passage supports.
+    """
 
     library: Library
     embeddings: GemmaEmbeddings
     model: BaseChatModel | None
     judge_support: SupportJudge
     language: str = "zh"
+    unsupported: str = "mark"
 
 
 def stream_answer(
@@ -96,10 +101,12 @@ def stream_answer(
     if tutor.model is None:
         state = replace(state, text=_extract(offered))
     else:
-        for current in _generate(tutor.model, asked, resolved, state, offered, history, timings, started):
+        for current in _generate(tutor, tutor.model, asked, resolved, state, offered, history, timings, started):
             state = current
             yield state
     citations = check(state.text, state.passages, tutor.judge_support)
+    if tutor.unsupported == "remove":
+        state, citations = _keep_supported(state, citations)
     state = _say_what_is_missing(tutor, state)
     yield _finish(state, badge, citations, timings, started)
 
@@ -112,7 +119,16 @@ def earlier_questions(questions: Sequence[str]) -> list[Turn]:
     ]
 
 
+def _keep_supported(state: CitedAnswer, citations: Sequence[Citation]) -> tuple[CitedAnswer, tuple[Citation, ...]]:
+    """The answer without the sentences that none of the passages they cite supports, even weakly."""
+    held = {citation.sentence for citation in citations if citation.support != "unsupported"}
+    dropped = {citation.sentence for citation in citations} - held
+    kept = tuple(citation for citation in citations if citation.sentence in held)
+    return replace(state, text=without(state.text, dropped)), kept
+
+
 def _generate(
+    tutor: Tutor,
     model: BaseChatModel,
     asked: str,
     resolved: str,
@@ -125,7 +141,8 @@ def _generate(
     messages, order = build_prompt(asked, resolved, offered, history)
     shown = {inner: passage.n for inner, passage in enumerate(order, start=1) if passage.n}
     marks = CitationStream(shown)
-    text = ""
+    numbers = Attribution(offered, tutor.judge_support)
+    text = generated = ""
     with closing(model.stream(messages)) as stream:  # type: ignore[type-var]
         for piece in stream:
             for key in ("prompt_tokens", "cached_tokens"):
@@ -135,12 +152,13 @@ def _generate(
             raw = piece.content if isinstance(piece.content, str) else ""
             if raw and "first_token_s" not in timings:
                 timings["first_token_s"] = time.monotonic() - started
-            new = marks.feed(raw)
+            generated += raw
+            new = numbers.feed(marks.feed(raw))
             text += new
             if new or not text:  # while the prompt is read, too: only between items can a caller stop us
-                yield replace(state, text=text)
-    text += marks.finish()
-    yield replace(state, text=text)
+                yield replace(state, text=text, generated=generated)
+    text += numbers.feed(marks.finish()) + numbers.finish()
+    yield replace(state, text=text, generated=generated)
 
 
 def build_prompt(
@@ -175,7 +193,7 @@ def _continue(
     if len(messages) >= len(prompts.ANSWER_PREFIX) + 2 * _CHAINED:
         return None
     inner = CitationStream({passage.n: i for i, passage in enumerate(order, start=1) if passage.n})
-    answered = AIMessage(inner.feed(last.answer.text) + inner.finish())
+    answered = AIMessage(last.answer.generated or inner.feed(last.answer.text) + inner.finish())
     now = {passage.question_id: passage for passage in offered}
     return [*messages, answered, prompts.question_only(resolved)], [
         now.get(p.question_id, replace(p, n=0)) for p in order

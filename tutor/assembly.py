@@ -41,7 +41,7 @@ def open_tutor(settings: Settings) -> Tutor:
     library = open_library(settings)
     model = None if settings.engine == "none" else chat_model(settings)
     judge: SupportJudge = support_judge(library.embeddings, lambda text: library.snapshot().lexical.terms(text))
-    return Tutor(library, library.embeddings, model, judge, settings.language)
+    return Tutor(library, library.embeddings, model, judge, settings.language, settings.unsupported)
 
 
 @dataclass(frozen=True, slots=True)

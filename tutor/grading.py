@@ -21,7 +21,7 @@ from typing import Protocol
 
 from tutor.errors import GradingError
 from tutor.feedback import compose
-from tutor.lexical import tokenize
+from tutor.lexical import nearest
 from tutor.numbers import grade_numbers
 from tutor.points import split_reference
 from tutor.records import Grade, KeyPoint, PointProbabilities, PointVerdict, Question, Verdict
@@ -145,16 +145,9 @@ def _alias_quote(point: KeyPoint, reply: str) -> str:
 
 
 def _quote(reply: str, sentences: Sequence[str], point: str) -> str:
-    """The sentence of the reply that shares most with the point; the longest when none shares anything."""
-    wanted = _units(point)
-    best = max(sentences, key=lambda sentence: (len(wanted & _units(sentence)), len(sentence)))
-    quote = best.strip()
+    """The sentence of the reply that is nearest to the point, word for word, or "" when it cannot be found again."""
+    quote = nearest(sentences, point).strip()
     return quote if quote and quote in reply else ""
-
-
-def _units(text: str) -> frozenset[str]:
-    folded = text.lower()
-    return frozenset(tokenize(text)) | frozenset(folded[i : i + 2] for i in range(len(folded) - 1))
 
 
 def _grade_choice(question: Question, reply: str) -> tuple[list[PointVerdict], tuple[str, ...]]:

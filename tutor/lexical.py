@@ -34,6 +34,8 @@ _LETTERS = re.compile(r"[A-Za-z]{4,}")
 _ENDING = re.compile(r"(?:ies|es|s|ing|ed)$")
 _NEAR = 0.85
 """Similarity of spelling (difflib) from which an unknown word is taken for a known one: one slip in six or seven letters."""
+_IDLE = 0.1
+"""What a word costs that is not wanted, in words that are: of two texts that say the same the shorter is the nearer."""
 _SHORT = 4
 _NEAR_SHORT = 0.75
 """The same for words of `_SHORT` letters, which must besides have the same letters or be written in capitals: "stay" is no "star"."""
@@ -92,6 +94,25 @@ def likeness(one: str, other: str) -> float:
 def plain(text: str) -> str:
     """The text without case, width, blanks and punctuation: what two equal questions have in common."""
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text).lower())
+
+
+@lru_cache(maxsize=20_000)
+def letter_pairs(text: str) -> frozenset[str]:
+    """The pairs of neighbouring letters of a text, without case, width, blanks and punctuation."""
+    letters = plain(text)
+    return frozenset(letters[i : i + 2] for i in range(len(letters) - 1))
+
+
+def nearest(texts: Sequence[str], wanted: str) -> str:
+    """The one of `texts` that shares most words and letter pairs with `wanted`; the longest when none shares any."""
+    units = {*tokenize(wanted), *letter_pairs(wanted)}
+
+    def fit(text: str) -> tuple[float, int]:
+        own = {*tokenize(text), *letter_pairs(text)}
+        shared = len(units & own)
+        return (shared - _IDLE * len(own) if shared else -math.inf), len(text)
+
+    return max(texts, key=fit)
 
 
 @lru_cache(maxsize=50_000)

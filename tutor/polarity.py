@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from tutor.lexical import plain
+from tutor.lexical import letter_pairs, plain
 
 _CLAUSE_END = re.compile(r"[，。；：、！？,;:!?\n（）()]")
 _NEGATION = re.compile(
@@ -125,9 +125,3 @@ def _overlap(one: str, other: str) -> float:
     a, b = letter_pairs(one), letter_pairs(other)
     return len(a & b) / max(1, min(len(a), len(b)))
 
-
-@lru_cache(maxsize=20_000)
-def letter_pairs(text: str) -> frozenset[str]:
-    """The pairs of neighbouring letters of a text, without case, width, blanks and punctuation."""
-    letters = plain(text)
-    return frozenset(letters[i : i + 2] for i in range(len(letters) - 1))

@@ -187,7 +187,11 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class CitedAnswer:
-    """An answer so far, or whole when `done`. `timings` holds seconds and token counts (DESIGN: the `done` event)."""
+    """An answer so far, or whole when `done`.
+
+    :ivar generated: the model's own words, before numbers were added: what a continued prompt repeats.
+    :ivar timings: seconds and token counts (DESIGN: the `done` event).
+    """
 
     text: str
     passages: tuple[Passage, ...] = ()
@@ -198,6 +202,7 @@ class CitedAnswer:
     query: str = ""
     suggestions: tuple[Passage, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
+    generated: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class Settings:
     :ivar cache_mib: memory for cached prompts. :ivar threads: 0 means one a core.
     :ivar dtype: auto, bfloat16 or float32 for the embedding model and the point judge.
     :ivar language: zh or en, the language of the interface and of feedback.
+    :ivar unsupported: mark or remove: what becomes of the sentences of an answer that no passage supports.
     :ivar weights_from: a folder with model files, asked before the hub and the package index; empty: none.
     """
 
@@ -50,6 +51,7 @@ class Settings:
     threads: int = 0
     dtype: str = "auto"
     language: str = "zh"
+    unsupported: str = "mark"
     host: str = "127.0.0.1"
     port: int = 7860
     max_upload_mib: int = 20
@@ -116,7 +118,12 @@ def _convert(name: str, value: Any) -> Any:  # noqa: ANN401 (values of TOML and 
 
 
 def _validate(settings: Settings) -> None:
-    for name, allowed in (("engine", _ENGINES), ("language", _LANGUAGES), ("dtype", ("auto", "bfloat16", "float32"))):
+    for name, allowed in (
+        ("engine", _ENGINES),
+        ("language", _LANGUAGES),
+        ("dtype", ("auto", "bfloat16", "float32")),
+        ("unsupported", ("mark", "remove")),
+    ):
         if getattr(settings, name) not in allowed:
             raise SettingsError(f"setting {name} must be one of {', '.join(allowed)}, not {getattr(settings, name)!r}")
     for name, low, high in (

@@ -18,8 +18,8 @@ import numpy as np
 
 from tutor.citations import SupportJudge
 from tutor.embedding import GemmaEmbeddings
-from tutor.lexical import LexicalIndex, Term, plain, tokenize
-from tutor.polarity import contradicts, letter_pairs
+from tutor.lexical import LexicalIndex, Term, letter_pairs, plain, tokenize
+from tutor.polarity import contradicts
 from tutor.records import Support
 
 SUPPORTED, WEAK = 0.40, 0.28

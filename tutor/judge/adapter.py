@@ -19,7 +19,7 @@ from tutor.judge.network import CLASSES, Upper
 from tutor.judge.signals import NAMES, signals
 
 FOLDER = Path(__file__).resolve().parent
-_HEAD = ("roles", "head.weight", "head.bias")
+_HEAD = ("roles", "focus", "head.weight", "head.bias")
 
 
 @dataclass(frozen=True, slots=True)

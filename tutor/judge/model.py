@@ -77,10 +77,6 @@ class PointJudge:
             return []
         return self._judge(question, [(reply, point) for point in points])
 
-    def entails(self, pairs: Sequence[tuple[str, str]]) -> list[PointProbabilities]:
-        """Whether a passage states a sentence, for each pair (passage, sentence): covered means that it does."""
-        return self._judge("", pairs) if pairs else []
-
     def _judge(self, question: str, pairs: Sequence[tuple[str, str]]) -> list[PointProbabilities]:
         config = self._config
         jobs = sorted({(window, point) for reply, point in pairs for window in self._windows(reply)})

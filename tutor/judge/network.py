@@ -70,10 +70,17 @@ class Upper(nn.Module):
         self.body = Body(config, weights, first, config.layers)
         self.norm = load_final_norm(weights, config)
         self.roles = nn.Parameter(torch.zeros(3, config.hidden))
+        self.focus = nn.Parameter(torch.zeros(len(CLASSES), config.hidden))
         self.head = nn.Linear(config.hidden, len(CLASSES))
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits (points, classes), the points in the order of `batch.points`: the head reads the mean of their states."""
+        """Logits (points, classes), the points in the order of `batch.points`."""
         x = self.norm(self.body(batch.x + self.roles[batch.roles], batch.positions, batch.mask))
-        logits: Tensor = self.head(torch.stack([x[row, begin:end].mean(dim=0) for row, begin, end in batch.points]))
+        return torch.stack([self._judge(x[row, begin:end]) for row, begin, end in batch.points])
+
+    def _judge(self, states: Tensor) -> Tensor:
+        """Logits of the classes for the states of a point's tokens, (tokens, hidden). Each class looks at tokens of its own
+        choice: what contradicts is often one word among many that agree."""
+        weights = torch.softmax(states @ self.focus.T, dim=0)
+        logits: Tensor = (weights.T @ states * self.head.weight).sum(dim=-1) + self.head.bias
         return logits

@@ -7,10 +7,11 @@ meaning, these are better with wording, a missing 不 and a wrong number.
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
 from tutor.judge.windows import sentences
-from tutor.lexical import tokenize
+from tutor.lexical import letter_pairs, tokenize
 
 NAMES = (
     "words", "words_near", "new_words", "pairs", "pairs_near", "order", "negated", "negated_near", "opposed",
@@ -57,8 +58,8 @@ def signals(question: str, reply: str, point: str) -> list[float]:
         _share(wanted, given),
         words_near,
         _share(wanted - asked, given),
-        _share(_pairs_of(point), _pairs_of(reply)),
-        _share(_pairs_of(point), _pairs_of(near)),
+        _share(letter_pairs(point), letter_pairs(reply)),
+        _share(letter_pairs(point), letter_pairs(near)),
         _in_order(point, near),
         negated,
         negated * words_near,
@@ -84,16 +85,16 @@ def stated(reply: str, point: str) -> float:
         return 0.0
     if _opposed(point, near) or _negated(point, near):
         return 0.0
-    said = min(_share(_pairs_of(point), _pairs_of(near)), _in_order(point, near))
+    said = min(_share(letter_pairs(point), letter_pairs(near)), _in_order(point, near))
     return max(0.0, (said - _LOOSE) / (1 - _LOOSE))
 
 
 def denied(reply: str, point: str) -> bool:
     """Whether a sentence of the reply repeats the point and calls it wrong."""
-    wanted = _pairs_of(point)
+    wanted = letter_pairs(point)
     if _CALLED_WRONG.search(point):  # to call wrong what the point calls wrong is to state it
         return False
-    return any(_CALLED_WRONG.search(one) and _share(wanted, _pairs_of(one)) >= _REPEATED for one in sentences(reply))
+    return any(_CALLED_WRONG.search(one) and _share(wanted, letter_pairs(one)) >= _REPEATED for one in sentences(reply))
 
 
 @lru_cache(maxsize=64)  # the signals and the wording of one pair ask for it one after the other
@@ -111,13 +112,8 @@ def _nearest(reply: str, point: str) -> str:
     return max(pieces, key=fit)
 
 
-def _share(wanted: set[str], given: set[str]) -> float:
+def _share(wanted: AbstractSet[str], given: AbstractSet[str]) -> float:
     return len(wanted & given) / max(1, len(wanted))
-
-
-def _pairs_of(text: str) -> set[str]:
-    plain = re.sub(r"\W", "", text.lower())
-    return {plain[i : i + 2] for i in range(len(plain) - 1)}
 
 
 def _in_order(point: str, said: str) -> float:
