@@ -176,6 +176,8 @@ def test_the_clearest_window_decides_and_contradiction_outvotes_silence(tmp_path
     assert _combine([silent, silent, denies]).contradicted > 0.8
     assert 0.3 < _combine([says, denies]).contradicted < 0.6
     assert numbers(_combine([says])) == pytest.approx(says.tolist())
+    doubtful = torch.tensor([0.2, 0.5, 0.1, 0.2])
+    assert numbers(_combine([doubtful, says, silent])) == pytest.approx(says.tolist())  # others do not water it down
 
 
 def test_an_adapter_for_other_weights_is_refused(place: Path, tmp_path: Path) -> None:

@@ -150,11 +150,17 @@ def _trust_wording(chances: Tensor, stated: float) -> Tensor:
 
 
 def _combine(found: Sequence[Tensor]) -> PointProbabilities:
-    """One record from the windows: the clearest of each verdict, and as little "missing" as any window leaves."""
+    """The record of the clearest window, the one that is surest that the point is covered or contradicted.
+
+    Where one window is sure of the first and another of the second, the mean of both: the reply says the one and the other.
+    """
     stacked = torch.stack(list(found))
-    best = stacked.max(dim=0).values
-    best[2] = stacked[:, 2].min()
-    covered, partial, missing, contradicted = (float(p) for p in best / best.sum())
+    says, denies = (stacked[stacked[:, kind].argmax()] for kind in (0, 3))
+    if says[0] >= 0.5 and denies[3] >= 0.5:
+        record = (says + denies) / 2
+    else:
+        record = says if says[0] >= denies[3] else denies
+    covered, partial, missing, contradicted = (float(p) for p in record)
     return PointProbabilities(covered, partial, missing, contradicted)
 
 
